@@ -1,0 +1,132 @@
+"""HaeNAS's hardware-aware aging evolution: several children a parent, one kept by majority vote."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pymoo.core.algorithm import Algorithm
+from pymoo.core.population import Population
+
+from moo_nas.algorithms.operators import Mutation, Unseen, places, population, tournament
+from moo_nas.arrays import FloatArray, IntArray
+from moo_nas.errors import FormulationError, InputError
+from moo_nas.formulations import Formulation
+from moo_nas.problem import NASProblem
+
+VOTERS = ("jacob_cov", "grad_norm", "snip")
+
+
+class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
+    """Algorithm 1 of HaeNAS (HAE).
+
+    Each step draws ``sample_size`` members of the population, mutates the fittest into
+    ``n_children`` children, and evaluates them all. Each voter names the child that is fittest by
+    its own score under the problem's formulation (the same limits, or latency and energy factors);
+    most votes win, and the recorder's fitness breaks a tie. Only the winner joins the population,
+    in place of the oldest; every child counts as an evaluation and is in the run's archive. Fitness
+    in tournaments is the recorder's.
+
+    Args:
+        pop_size: How many are alive (P).
+        sample_size: How many compete to be the parent (S).
+        n_children: How many children a parent has.
+        voters: The scores that vote.
+        recorder: The score whose fitness is recorded.
+        mutation_probability: Of each gene to change; by default one gene in ``n_var``.
+
+    Raises:
+        FormulationError: On setup, if the formulation makes no scalar fitness (Pareto).
+
+    References:
+        HaeNAS, section 2.3 and Algorithm 1.
+    """
+
+    def __init__(
+        self,
+        pop_size: int = 40,
+        sample_size: int = 10,
+        n_children: int = 4,
+        voters: Sequence[str] = VOTERS,
+        recorder: str = "jacob_cov",
+        mutation_probability: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if min(pop_size, sample_size, n_children) < 1:
+            raise InputError(
+                "pop_size, sample_size and n_children must be positive; got "
+                f"{pop_size}, {sample_size}, {n_children}."
+            )
+        if not voters:
+            raise InputError("HAE needs at least one voter; got none.")
+        self.pop_size = pop_size
+        self.sample_size = sample_size
+        self.n_children = n_children
+        self.voters = tuple(voters)
+        self.recorder = recorder
+        self.mutation_probability = mutation_probability
+
+    def _setup(self, problem: Any, **kwargs: Any) -> None:
+        if not isinstance(problem, NASProblem):
+            raise InputError(f"HAE votes by scores of a NASProblem; got a {type(problem).__name__}.")
+        if not problem.formulation.is_scalar:
+            raise FormulationError(
+                f"HAE keeps the fittest child, and '{problem.formulation.name}' makes no scalar fitness. Use "
+                "the formulation single, constrained or product, or the algorithm aging or nsga2."
+            )
+        self.problem: NASProblem = problem.also_measuring(dict.fromkeys((*self.voters, self.recorder)))
+        self._unseen = Unseen(problem)
+        self._mutation = Mutation(problem.space, self.mutation_probability)
+
+    def _initialize_infill(self) -> Population | None:
+        return population(self._unseen.sample(self.pop_size, self.random_state))
+
+    def _initialize_advance(self, infills: Population | None = None, **kwargs: Any) -> None:
+        if infills is not None:
+            self._record(infills)
+
+    def _infill(self) -> Population | None:
+        rng = self.random_state
+        place = places((self.pop.get("violation"), self.pop.get("fitness")), rng)
+        parent = self.pop.get("X")[tournament(place, 1, self.sample_size, rng)]
+        infills = population(
+            self._unseen.fresh(
+                self.n_children, lambda n: self._mutation(np.repeat(parent, n, axis=0), rng), rng
+            )
+        )
+        if infills is None:
+            self.termination.force_termination = True
+        return infills
+
+    def _advance(self, infills: Population | None = None, **kwargs: Any) -> None:
+        if infills is None:
+            return
+        self._record(infills)
+        table = self.problem.evaluations(infills.get("X"))
+        ballots = [fittest(*self._fitness(voter, table)) for voter in self.voters]
+        recorded = (infills.get("fitness"), infills.get("violation"))
+        kept = winner(np.array(ballots), *recorded)
+        self.pop = Population.merge(self.pop, infills[[kept]])[-self.pop_size :]
+
+    def _record(self, infills: Population) -> None:
+        fitness, violation = self._fitness(self.recorder, self.problem.evaluations(infills.get("X")))
+        infills.set("fitness", fitness, "violation", violation)
+
+    def _fitness(self, score: str, table: Any) -> tuple[FloatArray, FloatArray]:
+        """Return what is minimised and the summed violation, each ``(n,)``, on one score."""
+        formulation: Formulation = self.problem.fitted(self.problem.formulation.with_score(score))
+        f, g = formulation.apply(table)
+        # Without limits a failed row has only its fitness to be told by, which is the worst.
+        return f[:, 0], np.maximum(g, 0).sum(axis=1)
+
+
+def fittest(fitness: FloatArray, violation: FloatArray) -> int:
+    """Return the row of least violation, then of least fitness value, then the first."""
+    return int(np.lexsort((fitness, violation))[0])
+
+
+def winner(ballots: IntArray, fitness: FloatArray, violation: FloatArray) -> int:
+    """Return the child most often named; among equals, the one that the recorder finds fittest."""
+    votes = np.bincount(ballots, minlength=len(fitness))
+    tied = np.flatnonzero(votes == votes.max())
+    return int(tied[fittest(fitness[tied], violation[tied])])

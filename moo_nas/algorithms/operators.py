@@ -1,0 +1,150 @@
+"""Variation and selection on integer genomes, vectorised."""
+
+from collections.abc import Callable
+
+import numpy as np
+from pymoo.core.population import Population
+from pymoo.core.problem import Problem
+from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
+from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
+
+from moo_nas.arrays import FloatArray, IntArray
+from moo_nas.errors import InputError
+from moo_nas.spaces import SearchSpace
+
+_TRIES = 20
+
+
+class Mutation:
+    """Changes genes: at least one, each with a probability; a categorical gene is redrawn, an ordinal steps.
+
+    An ordinal gene moves d choices away with a probability in proportion to 2**-d, so mostly to a
+    neighbour, from either end as easily as from the middle; a changed gene always differs.
+
+    Args:
+        space: The space of the genomes.
+        probability: Of each gene to change; by default one gene in ``n_var``.
+    """
+
+    def __init__(self, space: SearchSpace, probability: float | None = None) -> None:
+        self.probability = 1 / space.n_var if probability is None else probability
+        if not 0 <= self.probability <= 1:
+            raise InputError(f"A mutation probability lies in [0, 1]; got {self.probability}.")
+        most = int(space.n_choices.max())
+        # cumulative[gene, current, k]: the probability that the new choice is at most k.
+        cumulative = np.ones((space.n_var, most, most))
+        for gene, (n, categorical) in enumerate(zip(space.n_choices, space.categorical, strict=True)):
+            distance = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+            weight = np.where(distance == 0, 0.0, 1.0 if categorical else 2.0**-distance)
+            cumulative[gene, :n, :n] = np.cumsum(weight / weight.sum(axis=1, keepdims=True), axis=1)
+            cumulative[gene, :n, n - 1 :] = 1.0  # exactly: a sum may round to just below
+        self._cumulative = cumulative
+
+    def __call__(self, genomes: IntArray, rng: np.random.Generator) -> IntArray:
+        """Return mutated copies of genomes ``(n, n_var)``; each differs from its original."""
+        changed = rng.random(genomes.shape) < self.probability
+        changed[np.arange(len(genomes)), rng.integers(0, genomes.shape[1], len(genomes))] = True
+        rows, genes = np.nonzero(changed)
+        draws = rng.random(len(rows))[:, None]
+        mutated = genomes.copy()
+        mutated[rows, genes] = (draws >= self._cumulative[genes, genomes[rows, genes]]).sum(axis=1)
+        return mutated
+
+
+def uniform_crossover(a: IntArray, b: IntArray, rng: np.random.Generator) -> IntArray:
+    """Return one child ``(n, n_var)`` a pair of parents, each gene from either with equal chance."""
+    return np.where(rng.random(a.shape) < 0.5, a, b)
+
+
+def tournament(priority: IntArray, n: int, size: int, rng: np.random.Generator) -> IntArray:
+    """Return the winners ``(n,)`` of ``n`` tournaments among ``size`` drawn with replacement; least wins."""
+    drawn = rng.integers(0, len(priority), size=(n, size))
+    winners: IntArray = drawn[np.arange(n), priority[drawn].argmin(axis=1)]
+    return winners
+
+
+def priority(f: FloatArray, violation: FloatArray, rng: np.random.Generator) -> IntArray:
+    """Return each row's place ``(n,)``, 0 the best: least violation, then rank, then crowding distance.
+
+    With one objective, rank is the objective itself. Ties are broken at random.
+
+    Args:
+        f: Objectives to be minimised, ``(n, n_obj)``.
+        violation: Summed constraint violation, ``(n,)``; 0 where feasible.
+        rng: What breaks ties.
+    """
+    n, crowding = len(f), np.zeros(len(f))
+    if f.shape[1] == 1:
+        rank = f[:, 0]
+    else:
+        rank = np.zeros(n)
+        for level, front in enumerate(NonDominatedSorting().do(f)):
+            rank[front] = level
+            crowding[front] = calc_crowding_distance(f[front])
+    return places((violation, rank, -crowding), rng)
+
+
+def places(keys: tuple[FloatArray, ...], rng: np.random.Generator) -> IntArray:
+    """Return each row's place ``(n,)`` by several keys, the first counting most; ties at random."""
+    order = np.lexsort((rng.random(len(keys[0])), *reversed(keys)))
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return place
+
+
+class Unseen:
+    """Proposes no network twice, while there are others left.
+
+    Args:
+        problem: A problem on a search space.
+
+    Raises:
+        InputError: The problem has no ``space``.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        space = getattr(problem, "space", None)
+        if not isinstance(space, SearchSpace):
+            raise InputError(
+                f"This algorithm varies genomes of a search space; {type(problem).__name__} has none. Make the "
+                "problem a NASProblem."
+            )
+        self.space = space
+        self._seen: set[bytes] = set()
+
+    def sample(self, n: int, rng: np.random.Generator) -> IntArray:
+        """Return up to ``n`` random genomes not proposed before; fewer once the space is exhausted."""
+        return self.fresh(n, lambda k: self.space.sample(k, rng), rng)
+
+    def fresh(self, n: int, propose: Callable[[int], IntArray], rng: np.random.Generator) -> IntArray:
+        """Return up to ``n`` canonical genomes not proposed before, as ``propose`` makes them.
+
+        Where it makes known ones only, random ones take their place; where even these are known,
+        the space is walked through.
+        """
+        found: list[IntArray] = []
+        for source in (propose, lambda k: self.space.sample(k, rng)):
+            for _ in range(_TRIES):
+                if len(found) == n:
+                    break
+                self._keep(self.space.canonical(source(n - len(found))), found)
+        if len(found) < n and len(self._seen) < self.space.size:
+            start = int(rng.integers(0, min(self.space.size, 2**62)))
+            for offset in range(self.space.size):
+                if len(found) == n:
+                    break
+                genome = self.space.genome_at((start + offset) % self.space.size)
+                self._keep(self.space.canonical(genome[None]), found)
+        return np.array(found, dtype=np.int64).reshape(-1, self.space.n_var)
+
+    def _keep(self, genomes: IntArray, found: list[IntArray]) -> None:
+        for genome in genomes:
+            key = genome.tobytes()
+            if key not in self._seen:
+                self._seen.add(key)
+                found.append(genome)
+
+
+def population(genomes: IntArray) -> Population | None:
+    """Return genomes as a pymoo population; None where there are none, which ends a run as exhausted."""
+    return Population.new("X", genomes) if len(genomes) else None

@@ -1,0 +1,262 @@
+"""Genomes in, a table of measurements out: canonical, once each, from the store where they are there."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from moo_nas.arrays import FloatArray, IntArray, stable_hash, stable_seed
+from moo_nas.errors import InputError, unknown
+from moo_nas.evaluation.evaluations import Evaluations
+from moo_nas.evaluation.runner import Runner
+from moo_nas.evaluation.store import Measurement, Store
+from moo_nas.meters import Aggregate, BlockMeter, Meter, Metric
+from moo_nas.spaces import SearchSpace, StageSpace
+from moo_nas.spaces.tables import CostTables
+
+Source = Meter | Aggregate
+
+# Told which meter has measured how many of how many architectures, while a batch is measured.
+Listener = Callable[[str, int, int], None]
+
+
+class Evaluator:
+    """Measures genomes of a space: each canonical genome and metric once, each result kept at once.
+
+    Args:
+        space: Where genomes come from.
+        sources: Meters and aggregates; no two may give a metric of the same name.
+        seed: The problem's seed: with a genome it makes the seed of its measurement, so that every
+            algorithm and run sees the same value for the same network.
+        store: Where results are kept.
+        runner: What measures in parallel.
+        n_reference: How many random architectures the reference sample has.
+
+    Raises:
+        InputError: A metric twice, or an aggregate of one that no meter gives.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        sources: Sequence[Source],
+        seed: int = 0,
+        store: Store | None = None,
+        runner: Runner | None = None,
+        n_reference: int = 200,
+    ) -> None:
+        if n_reference < 2:
+            raise InputError(
+                f"A reference sample needs at least 2 architectures; got n_reference={n_reference}."
+            )
+        self.space = space
+        self.sources = tuple(sources)
+        self.seed = seed
+        self.store = store or Store()
+        self.runner = runner or Runner()
+        self.n_reference = n_reference
+        self.listener: Listener | None = None
+        self._source: dict[str, Source] = {}
+        self._metrics: dict[str, Metric] = {}
+        for source in self.sources:
+            for metric in (source.metric,) if isinstance(source, Aggregate) else source.metrics:
+                if metric.name in self._metrics:
+                    raise InputError(f"Two meters give the metric '{metric.name}'.")
+                self._metrics[metric.name] = metric
+                self._source[metric.name] = source
+        for source in self.sources:
+            if isinstance(source, Aggregate):
+                for name in source.inputs:
+                    self.metric(name)
+        # What a measurement depends on beside the meter and the genome.
+        self._context = stable_hash(space.settings, seed)
+        self._prepared: dict[Meter, Meter] = {}
+        self._tables: dict[Meter, CostTables] = {}
+        self._fits: dict[Aggregate, dict[str, Any]] = {}
+
+    def at(self, store: Store, runner: Runner) -> "Evaluator":
+        """Return the same evaluator with another store and runner."""
+        return Evaluator(self.space, self.sources, self.seed, store, runner, self.n_reference)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Every metric there is."""
+        return tuple(self._metrics.values())
+
+    def metric(self, name: str) -> Metric:
+        """Return a metric's description.
+
+        Raises:
+            InputError: There is no such metric; the message names the closest.
+        """
+        if name not in self._metrics:
+            raise unknown("metric", name, self._metrics)
+        return self._metrics[name]
+
+    @property
+    def formulas(self) -> tuple[str, ...]:
+        """Metrics that cost nothing and need no set-up: they are in every table."""
+        return tuple(
+            metric.name
+            for source in self.sources
+            if isinstance(source, BlockMeter) and type(source).prepare is Meter.prepare
+            for metric in source.metrics
+        )
+
+    def settings(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return the settings of all that measures these metrics, as JSON."""
+        settings: dict[str, Any] = {}
+        for name in self._expanded(names):
+            source = self._source[name]
+            settings[type(source).__name__] = source.settings
+        return {"space": stable_hash(self.space.settings), "seed": self.seed, "meters": settings}
+
+    def evaluate(self, genomes: IntArray, names: Iterable[str]) -> Evaluations:
+        """Return these metrics, and all formulas, of genomes ``(n, n_var)`` in their order.
+
+        A raise, NaN or infinity is a failure row with its reason.
+        """
+        names = [*self.formulas, *(name for name in names if name not in self.formulas)]
+        genomes = self.space.canonical(self.space.check(genomes))
+        unique, inverse = np.unique(genomes, axis=0, return_inverse=True)
+        values, reasons = self._measure(unique, self._expanded(names))
+        for name in names:
+            source = self._source[name]
+            if isinstance(source, Aggregate):
+                values[name] = source.combine({i: values[i] for i in source.inputs}, self._fit(source))
+        metrics = tuple(self.metric(name) for name in names)
+        table = np.column_stack([values[name] for name in names]) if names else np.empty((len(unique), 0))
+        for row, reason in enumerate(reasons):
+            wrong = [n for n, v in zip(names, table[row], strict=True) if not np.isfinite(v)]
+            if reason is None and wrong:
+                reasons[row] = f"{wrong[0]} is {values[wrong[0]][row]}"
+        evaluations = Evaluations(unique, metrics, table, tuple(reasons))
+        return evaluations.rows(np.ravel(inverse))
+
+    def reference(self, names: Iterable[str]) -> Evaluations:
+        """Return these metrics of the reference sample: distinct random architectures, failures left out.
+
+        Raises:
+            InputError: Fewer than half of them could be measured.
+        """
+        sample = self.reference_genomes()
+        evaluations = self.evaluate(sample, names)
+        valid = evaluations.rows(~evaluations.failed)
+        if 2 * len(valid) < len(sample):
+            reason = next(r for r in evaluations.reasons if r)
+            raise InputError(
+                f"{len(sample) - len(valid)} of the {len(sample)} architectures of the reference sample could "
+                f"not be measured, the first because: {reason}."
+            )
+        return valid
+
+    def reference_genomes(self) -> IntArray:
+        """Return the genomes of the reference sample, ``(n, n_var)``."""
+        rng = np.random.default_rng(stable_seed("reference", self.seed))
+        drawn = self.space.canonical(self.space.sample(self.n_reference, rng))
+        _, first = np.unique(drawn, axis=0, return_index=True)
+        return drawn[np.sort(first)]
+
+    def _expanded(self, names: Iterable[str]) -> list[str]:
+        """Return the metrics that meters must give for these names, in a fixed order."""
+        wanted: set[str] = set()
+        for name in names:
+            self.metric(name)
+            source = self._source[name]
+            wanted.update(self._expanded(source.inputs) if isinstance(source, Aggregate) else (name,))
+        return [name for name in self._metrics if name in wanted]
+
+    def _fit(self, aggregate: Aggregate) -> dict[str, Any]:
+        if aggregate not in self._fits:
+            key = (
+                f"{aggregate.metric.name}/{stable_hash(aggregate.settings, self._context, self.n_reference)}"
+            )
+            self._fits[aggregate] = self.store.recall(
+                key, lambda: aggregate.fit(self.reference(aggregate.inputs).columns())
+            )
+        return self._fits[aggregate]
+
+    def _ready(self, meter: Meter) -> Meter:
+        if meter not in self._prepared:
+            self._prepared[meter] = meter.prepare(self.space, self.store, self.seed)
+        return self._prepared[meter]
+
+    def _measure(
+        self, genomes: IntArray, names: Sequence[str]
+    ) -> tuple[dict[str, FloatArray], list[str | None]]:
+        """Return each metric's values ``(n,)`` of distinct genomes, and why rows failed."""
+        values: dict[str, FloatArray] = {}
+        reasons: list[str | None] = [None] * len(genomes)
+        meters = dict.fromkeys(self._source[name] for name in names)
+        # Timings come last: nothing else may run beside them.
+        for meter in sorted(meters, key=lambda m: isinstance(m, Meter) and m.exclusive):
+            assert isinstance(meter, Meter)
+            wanted = [metric.name for metric in meter.metrics if metric.name in names]
+            if meter.instant:
+                columns = self._compute(meter, genomes)
+                values.update({m.name: columns[:, i] for i, m in enumerate(meter.metrics)})
+                continue
+            values.update({name: np.full(len(genomes), np.nan) for name in wanted})
+            for row, kept in enumerate(self._kept(meter, genomes, wanted)):
+                for name in wanted:
+                    measurement = kept[name]
+                    if measurement.value is not None:
+                        values[name][row] = measurement.value
+                    elif reasons[row] is None:
+                        reasons[row] = measurement.reason
+        return values, reasons
+
+    def _compute(self, meter: Meter, genomes: IntArray) -> FloatArray:
+        ready = self._ready(meter)
+        if isinstance(ready, BlockMeter) and isinstance(self.space, StageSpace):
+            if meter not in self._tables:
+                self._tables[meter] = self.space.tabulate(ready)
+            return self._tables[meter](genomes)
+        architectures = [self.space.decode(genome) for genome in genomes]
+        return ready.measure(architectures, [0] * len(architectures))
+
+    def _kept(self, meter: Meter, genomes: IntArray, names: Sequence[str]) -> list[dict[str, Measurement]]:
+        """Return a meter's measurements of every genome, measuring first what the store lacks."""
+        key = f"{meter.key}-{self._context}"
+        texts = [genome_text(genome) for genome in genomes]
+        kept = self.store.measurements(key, texts)
+        missing = [i for i, text in enumerate(texts) if not set(names) <= kept.get(text, {}).keys()]
+        if missing:
+            self.store.describe(key, {"meter": type(meter).__name__, **meter.settings})
+            ready = self._ready(meter).only(names)
+            measured = [metric.name for metric in ready.metrics]
+            architectures = [self.space.decode(genomes[i]) for i in missing]
+            seeds = [stable_seed(self.seed, texts[i]) for i in missing]
+            n_done = 0
+            for outcomes in self.runner.run(ready, architectures, seeds):
+                fresh = [
+                    _measurement(
+                        texts[missing[outcome.index]], name, outcome.values, position, outcome.reason
+                    )
+                    for outcome in outcomes
+                    for position, name in enumerate(measured)
+                ]
+                self.store.add(key, fresh)
+                n_done += len(outcomes)
+                if self.listener:
+                    self.listener(type(meter).__name__, n_done, len(missing))
+                for measurement in fresh:
+                    # What is kept already stays, in the file and here.
+                    kept.setdefault(measurement.genome, {}).setdefault(measurement.metric, measurement)
+        return [kept[text] for text in texts]
+
+
+def genome_text(genome: IntArray) -> str:
+    """Return a genome as the store writes it: indices, separated by commas."""
+    return ",".join(map(str, genome.tolist()))
+
+
+def _measurement(
+    genome: str, name: str, values: FloatArray | None, position: int, reason: str | None
+) -> Measurement:
+    if values is None:
+        return Measurement(genome, name, None, reason)
+    value = float(values[position])
+    if not np.isfinite(value):
+        return Measurement(genome, name, None, f"{name} is {value}")
+    return Measurement(genome, name, value)

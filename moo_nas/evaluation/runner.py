@@ -1,0 +1,122 @@
+"""Running a meter over many architectures in parallel; results come as they are ready."""
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+
+from moo_nas.arrays import FloatArray
+from moo_nas.errors import InputError
+from moo_nas.meters import Meter
+from moo_nas.spaces import Architecture
+
+_LARGEST_CHUNK = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What measuring one architecture gave: its metrics ``(n_metrics,)``, or why there are none."""
+
+    index: int
+    values: FloatArray | None
+    reason: str | None = None
+
+
+Task = tuple[Meter, Sequence[Architecture], Sequence[int], Sequence[int]]
+
+
+class Runner:
+    """Measures architectures in worker processes, a chunk at a time.
+
+    Workers live as long as the search does (joblib's loky pool) and use one thread each; another
+    joblib backend (Dask, Ray) is used if one is active. How many there are never changes a result:
+    an architecture's values depend on it and its seed alone.
+
+    Args:
+        n_jobs: How many processes; 1 measures in this one, -1 uses every core.
+    """
+
+    def __init__(self, n_jobs: int = 1) -> None:
+        if n_jobs == 0 or n_jobs < -1:
+            raise InputError(f"The number of jobs must be positive, or -1 for every core; got {n_jobs}.")
+        self.n_jobs = joblib.cpu_count() if n_jobs == -1 else n_jobs
+        self.worker_seconds = 0.0  # CPU time that other processes have spent on measuring
+
+    def run(
+        self, meter: Meter, architectures: Sequence[Architecture], seeds: Sequence[int]
+    ) -> Iterator[list[Outcome]]:
+        """Yield outcomes chunk by chunk, in whatever order they are ready.
+
+        Exclusive meters get everything in one call, in this process, with nothing beside them.
+        """
+        n = len(architectures)
+        if n == 0:
+            return
+        if meter.exclusive:
+            yield measure_chunk(meter, architectures, seeds, range(n))
+            return
+        size = min(_LARGEST_CHUNK, math.ceil(n / (4 * self.n_jobs)))
+        chunks = [range(start, min(start + size, n)) for start in range(0, n, size)]
+        tasks = (
+            (meter, [architectures[i] for i in chunk], [seeds[i] for i in chunk], chunk) for chunk in chunks
+        )
+        if self.n_jobs == 1:
+            yield from (measure_chunk(*task) for task in tasks)
+            return
+        done: set[int] = set()
+        try:
+            for outcomes in self._parallel(tasks):
+                done.update(outcome.index for outcome in outcomes)
+                yield outcomes
+        except BrokenProcessPool:
+            # Something killed a worker (memory, a crash in native code): find out which it was.
+            for i in sorted(set(range(n)) - done):
+                try:
+                    yield from self._parallel([(meter, [architectures[i]], [seeds[i]], range(i, i + 1))])
+                except BrokenProcessPool:
+                    yield [Outcome(i, None, "the worker process died while measuring it")]
+
+    def _parallel(self, tasks: Iterable[Task]) -> Iterator[list[Outcome]]:
+        parallel = joblib.Parallel(
+            n_jobs=self.n_jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="all"
+        )
+        for outcomes, seconds in parallel(joblib.delayed(_work)(*task) for task in tasks):
+            self.worker_seconds += seconds
+            yield outcomes
+
+
+def measure_chunk(
+    meter: Meter, architectures: Sequence[Architecture], seeds: Sequence[int], indices: Sequence[int]
+) -> list[Outcome]:
+    """Measure a chunk; if it raises, its architectures one by one, so that only those at fault fail."""
+    try:
+        values = _checked(meter, architectures, seeds)
+    except Exception as error:
+        if len(architectures) == 1:
+            return [Outcome(indices[0], None, f"{type(error).__name__}: {error}")]
+        return [
+            outcome
+            for a, seed, i in zip(architectures, seeds, indices, strict=True)
+            for outcome in measure_chunk(meter, [a], [seed], [i])
+        ]
+    return [Outcome(i, row) for i, row in zip(indices, values, strict=True)]
+
+
+def _work(
+    meter: Meter, architectures: Sequence[Architecture], seeds: Sequence[int], indices: Sequence[int]
+) -> tuple[list[Outcome], float]:
+    started = time.process_time()
+    outcomes = measure_chunk(meter, architectures, seeds, indices)
+    return outcomes, time.process_time() - started
+
+
+def _checked(meter: Meter, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
+    values = np.asarray(meter.measure(architectures, seeds), dtype=np.float64)
+    expected = (len(architectures), len(meter.metrics))
+    if values.shape != expected:
+        raise ValueError(f"{type(meter).__name__}.measure must return shape {expected}; got {values.shape}")
+    return values

@@ -1,0 +1,115 @@
+"""What a formulation is: the one place where signs flip and constraints are normalised."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from moo_nas.arrays import FloatArray
+from moo_nas.errors import FormulationError
+from moo_nas.evaluation import Evaluations
+
+# What a failed row costs where it must be finite and worse than anything measured.
+WORST = 1e30
+
+
+class Formulation(ABC):
+    """A pure function from an :class:`Evaluations` table to pymoo's F and G, row by row.
+
+    Subclasses are frozen dataclasses: equal settings, equal formulation. Those whose settings may
+    be left to the reference sample (a limit, a target, a scale) fill them in :meth:`fit`.
+    """
+
+    name: ClassVar[str]
+    is_scalar: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics it reads, without repetition."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What it was given and fitted to, as JSON."""
+
+    @property
+    def n_obj(self) -> int:
+        """How many objectives it makes."""
+        return 1
+
+    @property
+    def n_ieq_constr(self) -> int:
+        """How many constraints it makes."""
+        return 0
+
+    @abstractmethod
+    def objectives(self, evaluations: Evaluations) -> FloatArray:
+        """Return what is minimised, ``(n, n_obj)``, for rows that did not fail."""
+
+    def constraints(self, evaluations: Evaluations) -> FloatArray:
+        """Return violations ``(n, n_ieq_constr)``, at most 0 where met, for rows that did not fail."""
+        return np.empty((len(evaluations), 0))
+
+    def apply(self, evaluations: Evaluations) -> tuple[FloatArray, FloatArray]:
+        """Return F ``(n, n_obj)`` and G ``(n, n_ieq_constr)``: finite, and the worst for failed rows."""
+        f = np.full((len(evaluations), self.n_obj), WORST)
+        g = np.full((len(evaluations), self.n_ieq_constr), WORST)
+        valid = ~evaluations.failed
+        if valid.any():
+            rows = evaluations.rows(valid)
+            f[valid], g[valid] = self.objectives(rows), self.constraints(rows)
+        return f, g
+
+    def with_score(self, metric: str) -> "Formulation":
+        """Return the same fitness on another score.
+
+        Raises:
+            FormulationError: It makes no scalar fitness.
+        """
+        raise FormulationError(f"The formulation '{self.name}' has no scalar fitness to put a score in.")
+
+    def resolve(self, available: Collection[str]) -> Self:
+        """Return the formulation with what depends on the problem's metrics settled."""
+        return self
+
+    @property
+    def is_fitted(self) -> bool:
+        """Is nothing left to the reference sample?"""
+        return True
+
+    def fit(self, reference: Callable[[Iterable[str]], Evaluations]) -> Self:
+        """Return the formulation with what was left open taken from a reference sample.
+
+        Args:
+            reference: Gives metrics of the reference sample.
+        """
+        return self
+
+
+def minimised(evaluations: Evaluations, name: str) -> FloatArray:
+    """Return a metric ``(n,)`` with its sign such that less is better."""
+    values = evaluations[name]
+    return values if evaluations.metric(name).goal == "min" else -values
+
+
+def check_limits(limits: Mapping[str, float]) -> None:
+    """Refuse limits that are not finite numbers."""
+    for metric, limit in limits.items():
+        if not np.isfinite(limit):
+            raise FormulationError(f"The limit of '{metric}' must be a finite number; got {limit}.")
+
+
+def violations(evaluations: Evaluations, limits: Mapping[str, float]) -> FloatArray:
+    """Return how far each metric is beyond its limit, as a share of the limit, ``(n, n_limits)``.
+
+    A metric to be minimised must not exceed its limit, one to be maximised must not fall below
+    it. A limit of 0 has no share: its violation is in the metric's own unit.
+    """
+    columns = [
+        (minimised(evaluations, name) - (limit if evaluations.metric(name).goal == "min" else -limit))
+        / (abs(limit) or 1.0)
+        for name, limit in limits.items()
+    ]
+    return np.column_stack(columns) if columns else np.empty((len(evaluations), 0))

@@ -1,0 +1,21 @@
+"""What can be put on an architecture: formulas, proxies, stop-watches and predictors."""
+
+from moo_nas.meters.aggregate import Aggregate, ZMean
+from moo_nas.meters.analytic import Analytic
+from moo_nas.meters.base import BlockMeter, Meter, Metric
+from moo_nas.meters.device import CpuLatency
+from moo_nas.meters.predictors import BlockTableLatency, MlpLatency
+from moo_nas.meters.proxies import ZeroCost
+
+__all__ = [
+    "Aggregate",
+    "Analytic",
+    "BlockMeter",
+    "BlockTableLatency",
+    "CpuLatency",
+    "Meter",
+    "Metric",
+    "MlpLatency",
+    "ZMean",
+    "ZeroCost",
+]

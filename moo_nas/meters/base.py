@@ -1,0 +1,122 @@
+"""What a meter is: anything that puts one or more metrics on architectures."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, Self
+
+import numpy as np
+
+from moo_nas.arrays import FloatArray, stable_hash
+from moo_nas.errors import InputError
+from moo_nas.spaces import Architecture, Block, SearchSpace
+from moo_nas.spaces.tables import Reduction, reduce_costs
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """The description of a number.
+
+    Args:
+        name: Its name in tables; a unit ends it (``latency_ms``).
+        unit: The unit, ``1`` for a pure number.
+        goal: ``min`` if less is better, ``max`` if more is.
+    """
+
+    name: str
+    unit: str
+    goal: Literal["min", "max"]
+
+    def __post_init__(self) -> None:
+        if self.goal not in ("min", "max"):
+            raise InputError(f"Metric '{self.name}' needs the goal min or max; got '{self.goal}'.")
+
+
+class Memory(Protocol):
+    """Where a meter keeps what it must know before its first measurement (the store of a run)."""
+
+    def recall(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return what is kept under a name; make and keep it first if nothing is."""
+
+
+class Meter(ABC):
+    """Puts one or more metrics on architectures.
+
+    Subclasses give ``metrics``, ``settings`` and ``measure``. A meter is sent to other processes,
+    so it must be picklable and small; what it needs it rebuilds there from its settings.
+    """
+
+    metrics: tuple[Metric, ...]
+    exclusive: bool = False  # Timings are: never beside other work.
+    instant: bool = False  # Formulas and fitted predictors are: computed anew rather than stored.
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """All that a measurement depends on, as JSON: the store's key is made of it."""
+
+    @abstractmethod
+    def measure(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
+        """Return the metrics ``(n, n_metrics)`` of architectures, with one seed each.
+
+        A row with NaN or infinity says that this architecture could not be measured; so does a
+        raise, after which the architectures of the call are tried one by one.
+        """
+
+    @property
+    def key(self) -> str:
+        """A hash of all that a measurement depends on."""
+        return stable_hash(type(self).__name__, self.settings)
+
+    def only(self, names: Collection[str]) -> "Meter":
+        """Return a meter for these of the metrics, if that saves work; else this one.
+
+        A metric's value must not depend on which others are measured with it.
+        """
+        return self
+
+    def prepare(self, space: SearchSpace, memory: Memory, seed: int) -> Self:
+        """Return the meter ready to measure: fitted or calibrated, from memory where it was before."""
+        return self
+
+
+class BlockMeter(Meter):
+    """A meter whose metrics are sums (or maxima) over an architecture's blocks.
+
+    Subclasses give :meth:`block_cost`. Spaces tabulate such meters, so genomes are measured
+    without being decoded, and whole spaces can be solved exactly.
+
+    Args:
+        image_size: Width of the (square) images in pixels.
+        n_classes: How many classes the head tells apart.
+    """
+
+    instant = True
+    reductions: tuple[Reduction, ...]
+
+    def __init__(self, image_size: int, n_classes: int) -> None:
+        if image_size < 1 or n_classes < 1:
+            raise InputError(f"image_size and n_classes must be positive; got {image_size} and {n_classes}.")
+        self.image_size = image_size
+        self.n_classes = n_classes
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"image_size": self.image_size, "n_classes": self.n_classes}
+
+    @abstractmethod
+    def block_cost(self, block: Block) -> Sequence[float] | FloatArray:
+        """Return one block's metrics, ``(n_metrics,)``."""
+
+    def reduce(self, costs: FloatArray) -> FloatArray:
+        """Return the metrics ``(n_metrics,)`` of blocks ``(n_blocks, n_metrics)`` together."""
+        return reduce_costs(costs, self.reductions)
+
+    def measure(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
+        rows = [
+            self.reduce(
+                np.array([self.block_cost(b) for b in a.blocks(self.image_size, self.n_classes)], dtype=float)
+            )
+            for a in architectures
+        ]
+        return np.array(rows).reshape(len(rows), len(self.metrics))

@@ -1,0 +1,55 @@
+"""Whole networks measured on the device, for predictors to be fitted on."""
+
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from moo_nas.arrays import FloatArray, IntArray, stable_seed
+from moo_nas.meters.base import Memory
+from moo_nas.meters.device.timer import CpuLatency
+from moo_nas.spaces import SearchSpace
+
+
+def measured_networks(
+    space: SearchSpace, timer: CpuLatency, n: int, memory: Memory, seed: int
+) -> tuple[IntArray, FloatArray]:
+    """Return ``n`` distinct random genomes ``(n, n_var)`` and their latencies in ms ``(n,)``.
+
+    Measured once and kept in memory.
+    """
+    n = min(n, space.size)
+
+    def make() -> dict[str, Any]:
+        rng = np.random.default_rng(stable_seed("measured networks", seed))
+        genomes: dict[tuple[int, ...], None] = {}
+        while len(genomes) < n:
+            for genome in space.canonical(space.sample(n, rng)):
+                genomes.setdefault(tuple(map(int, genome)))
+        chosen = list(genomes)[:n]
+        architectures = [space.decode(np.array(genome)) for genome in chosen]
+        measured = timer.measure(architectures, [0] * n)
+        return {
+            "genomes": [list(genome) for genome in chosen],
+            "latency_ms": measured[:, 0].tolist(),
+            "spread_ms": measured[:, 1].tolist(),
+        }
+
+    kept = memory.recall(f"measured networks/{timer.key}/{n}/{seed}", make)
+    return np.array(kept["genomes"], dtype=np.int64), np.array(kept["latency_ms"])
+
+
+def error_card(predicted: FloatArray, measured: FloatArray) -> dict[str, float]:
+    """Return how well predictions ``(n,)`` of networks not fitted on agree with measurements.
+
+    Spearman's and Kendall's rank correlation, and the median and the 95th percentile of the
+    absolute relative error.
+    """
+    error = np.abs(predicted / measured - 1)
+    return {
+        "n": len(measured),
+        "spearman": float(stats.spearmanr(predicted, measured).statistic),
+        "kendall": float(stats.kendalltau(predicted, measured).statistic),
+        "median_error": float(np.median(error)),
+        "p95_error": float(np.quantile(error, 0.95)),
+    }

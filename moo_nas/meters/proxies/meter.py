@@ -1,0 +1,155 @@
+"""Several zero-cost proxies of one architecture from one pass."""
+
+import copy
+from collections.abc import Callable, Collection, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from moo_nas.arrays import FloatArray
+from moo_nas.errors import InputError, unknown
+from moo_nas.meters.base import Meter, Metric
+from moo_nas.meters.proxies.inputs import load_batch
+from moo_nas.spaces import Architecture
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from moo_nas.meters.proxies.passes import Passes
+
+PROXIES = ("grad_norm", "grad_norm_global", "snip", "grasp", "jacob_cov")
+
+
+def _function(name: str) -> "Callable[[Passes], float]":
+    from moo_nas.meters.proxies import grad_norm, grasp, jacob_cov, snip
+
+    functions: dict[str, Callable[[Passes], float]] = {
+        "grad_norm": grad_norm.grad_norm,
+        "grad_norm_global": grad_norm.grad_norm_global,
+        "snip": snip.snip,
+        "grasp": grasp.grasp,
+        "jacob_cov": jacob_cov.jacob_cov,
+    }
+    return functions[name]
+
+
+class ZeroCost(Meter):
+    """Zero-cost proxies of untrained networks on one minibatch; those asked for share one pass.
+
+    Every architecture sees the same images; its weights come from its own seed.
+
+    Args:
+        proxies: Which of ``PROXIES`` to measure.
+        image_size: Width of the images in pixels.
+        batch_size: How many images.
+        data: Where they come from; see :func:`~moo_nas.meters.proxies.inputs.load_batch`.
+        n_classes: How many classes the networks tell apart.
+        batch_norm: ``train`` normalises by the minibatch, ``eval`` by the running statistics of a
+            new network, which leave everything as it is.
+        seed: What draws the images.
+
+    Raises:
+        InputError: An unknown proxy or source, or a batch that the source cannot fill.
+
+    Example:
+        >>> from moo_nas.spaces import Architecture
+        >>> a = Architecture.parse("stem_k3_s2_c16 ibn_d2_k3_s2_e6_c24 pool_conv_c64")
+        >>> meter = ZeroCost(("snip", "jacob_cov"), batch_size=8)
+        >>> meter.measure([a], [0]).shape
+        (1, 2)
+
+    References:
+        HaeNAS, eq. 3-6; M. Abdelfattah et al. Zero-Cost Proxies for Lightweight NAS. ICLR 2021.
+    """
+
+    def __init__(
+        self,
+        proxies: Sequence[str] = PROXIES,
+        image_size: int = 32,
+        batch_size: int = 32,
+        data: str = "digits",
+        n_classes: int = 10,
+        batch_norm: Literal["train", "eval"] = "train",
+        seed: int = 0,
+    ) -> None:
+        for name in proxies:
+            if name not in PROXIES:
+                raise unknown("proxy", name, PROXIES)
+        if batch_norm not in ("train", "eval"):
+            raise InputError(f"batch_norm must be 'train' or 'eval'; got '{batch_norm}'.")
+        if n_classes < 10:
+            raise InputError(f"The images' labels need at least 10 classes; got n_classes={n_classes}.")
+        self.metrics = tuple(Metric(name, "1", "max") for name in proxies)
+        self.image_size = image_size
+        self.batch_size = batch_size
+        self.data = data
+        self.n_classes = n_classes
+        self.batch_norm = batch_norm
+        self.seed = seed
+        load_batch(data, batch_size, image_size, seed)  # says now what is wrong with the data
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Without the names of the proxies: each value is the same whichever others share its pass."""
+        return {
+            "image_size": self.image_size,
+            "batch_size": self.batch_size,
+            "data": self.data,
+            "data_hash": load_batch(self.data, self.batch_size, self.image_size, self.seed).hash,
+            "n_classes": self.n_classes,
+            "batch_norm": self.batch_norm,
+            "seed": self.seed,
+            "torch": version("torch"),
+        }
+
+    def only(self, names: Collection[str]) -> "ZeroCost":
+        meter = copy.copy(self)
+        meter.metrics = tuple(metric for metric in self.metrics if metric.name in names)
+        return meter
+
+    def measure(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
+        import torch
+
+        from moo_nas.meters.device.timer import torch_threads
+        from moo_nas.networks import build
+
+        batch = load_batch(self.data, self.batch_size, self.image_size, self.seed)
+        images = torch.tensor(batch.images, dtype=torch.float32)
+        labels = torch.tensor(batch.labels)
+        names = [metric.name for metric in self.metrics]
+        rows = np.empty((len(architectures), len(names)))
+        # One thread, so that a score is the same however many processes work beside this one.
+        with torch_threads(1):
+            for row, architecture, seed in zip(rows, architectures, seeds, strict=True):
+                network = build(architecture, self.n_classes, seed)
+                scores = score_network(network, images, labels, names, self.batch_norm)
+                row[:] = [scores[name] for name in names]
+        return rows
+
+
+def score_network(
+    network: "nn.Module",
+    images: "Tensor",
+    labels: "Tensor",
+    proxies: Sequence[str] = PROXIES,
+    batch_norm: Literal["train", "eval"] = "train",
+) -> dict[str, float]:
+    """Return proxies of any torch network, from one forward pass and the gradients they share.
+
+    The network is left exactly as it was: parameters, their ``.grad``, buffers and modes.
+
+    Args:
+        network: Class scores ``(n, n_classes)`` for images.
+        images: ``(n, channels, height, width)``.
+        labels: ``(n,)`` classes.
+        proxies: Which of ``PROXIES``.
+        batch_norm: ``train`` normalises by the minibatch, ``eval`` by the running statistics.
+
+    Raises:
+        MeterError: A proxy is not defined for this network and minibatch.
+    """
+    from moo_nas.meters.proxies.passes import Passes
+
+    passes = Passes(network, images, labels, batch_norm, second_order="grasp" in proxies)
+    return {name: _function(name)(passes) for name in proxies}

@@ -1,0 +1,89 @@
+"""The torch modules that blocks are built of."""
+
+import torch
+from torch import Tensor, nn
+
+from moo_nas.spaces import Block
+
+
+class ConvNormAct(nn.Sequential):
+    """Convolution without bias, batch normalisation and, if asked for, ReLU."""
+
+    def __init__(
+        self, inside: int, outside: int, kernel: int = 1, stride: int = 1, groups: int = 1, act: bool = True
+    ) -> None:
+        conv = nn.Conv2d(inside, outside, kernel, stride, kernel // 2, groups=groups, bias=False)
+        norm = nn.BatchNorm2d(outside)
+        super().__init__(conv, norm, *([nn.ReLU(inplace=True)] if act else []))
+
+
+class SqueezeExcite(nn.Module):
+    """Channel attention: x * sigmoid(W2 relu(W1 mean(x))).
+
+    References:
+        J. Hu, L. Shen, G. Sun. Squeeze-and-Excitation Networks. CVPR 2018.
+    """
+
+    def __init__(self, channels: int, squeezed: int) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.squeeze = nn.Conv2d(channels, squeezed, 1)
+        self.excite = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = self.excite(torch.relu(self.squeeze(self.pool(x))))
+        return x * torch.sigmoid(scale)
+
+
+class InvertedBottleneck(nn.Module):
+    """IBN or Fused-IBN: expand, convolve, (squeeze and excite,) project, add the input if shapes allow.
+
+    An IBN expands by a 1x1 convolution (none at expansion 1) and convolves depthwise; a Fused-IBN
+    does both in one full convolution.
+
+    References:
+        M. Sandler et al. MobileNetV2. CVPR 2018. Y. Xiong et al. MobileDets. CVPR 2021.
+    """
+
+    def __init__(self, block: Block) -> None:
+        super().__init__()
+        inside, hidden = block.in_channels, block.hidden
+        parts: list[nn.Module] = []
+        if block.operator == "fused":
+            parts.append(ConvNormAct(inside, hidden, block.kernel, block.stride))
+        else:
+            if hidden != inside:
+                parts.append(ConvNormAct(inside, hidden))
+            parts.append(ConvNormAct(hidden, hidden, block.kernel, block.stride, groups=hidden))
+        if block.squeezed:
+            parts.append(SqueezeExcite(hidden, block.squeezed))
+        parts.append(ConvNormAct(hidden, block.out_channels, act=False))
+        self.body = nn.Sequential(*parts)
+        self.residual = block.has_residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.body(x)
+        return x + out if self.residual else out
+
+
+def stem(block: Block) -> nn.Module:
+    """Return the first convolution."""
+    return ConvNormAct(block.in_channels, block.out_channels, block.kernel, block.stride)
+
+
+def head(block: Block) -> nn.Module:
+    """Return the classifier: pooling and two 1x1 convolutions, or a convolution, pooling and a linear layer."""
+    if block.operator == "pool_conv":
+        return nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(block.in_channels, block.hidden, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(block.hidden, block.out_channels, 1),
+            nn.Flatten(),
+        )
+    return nn.Sequential(
+        ConvNormAct(block.in_channels, block.hidden),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(block.hidden, block.out_channels),
+    )

@@ -1,0 +1,137 @@
+"""The search problem as pymoo sees it."""
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pymoo.core.problem import Problem
+
+from moo_nas.arrays import FloatArray, IntArray, stable_hash
+from moo_nas.errors import InputError
+from moo_nas.evaluation import Evaluations, Evaluator, Runner, Store
+from moo_nas.formulations import Formulation
+from moo_nas.meters import CpuLatency
+
+Failures = Literal["constraint", "penalty"]
+
+
+class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
+    """A search space, an evaluator and a formulation: a pymoo ``Problem`` on integer genomes.
+
+    Any pymoo algorithm runs on it unchanged. Algorithms that make real numbers have them rounded
+    to the nearest choice; a measurement that failed never reaches them as NaN.
+
+    Args:
+        evaluator: What measures genomes, on its space.
+        formulation: What is asked for.
+        failures: How a failed measurement looks to the algorithm: ``constraint``, infeasible by
+            one more constraint; ``penalty``, finite and worse than anything measured, for
+            algorithms that take no constraints.
+        options: What the problem was made with, for the record.
+        timers: For a predicted metric, the stop-watch that checks it on the front.
+
+    Raises:
+        InputError: The formulation reads a metric that the evaluator lacks.
+    """
+
+    name: ClassVar[str] = "problem"
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        formulation: Formulation,
+        failures: Failures = "constraint",
+        options: Mapping[str, Any] | None = None,
+        timers: Mapping[str, CpuLatency] | None = None,
+    ) -> None:
+        if failures not in ("constraint", "penalty"):
+            raise InputError(f"failures must be 'constraint' or 'penalty'; got '{failures}'.")
+        self.evaluator = evaluator
+        self.space = evaluator.space
+        self.failures = failures
+        self.options = dict(options or {})
+        self.timers = dict(timers or {})
+        self.extra_metrics: tuple[str, ...] = ()
+        self._fitted: dict[str, Formulation] = {}
+        self.formulation = self._resolved(formulation)
+        self._set_shape()
+
+    def under(self, formulation: Formulation) -> Self:
+        """Return the same problem under another formulation, sharing everything measured."""
+        return self._with(formulation=self._resolved(formulation))
+
+    def at(self, store: Store, runner: Runner) -> Self:
+        """Return the same problem with measurements kept in a store and made by a runner."""
+        return self._with(evaluator=self.evaluator.at(store, runner), _fitted={})
+
+    def also_measuring(self, metrics: Iterable[str]) -> Self:
+        """Return the same problem with more metrics measured than the formulation reads."""
+        for metric in metrics:
+            self.evaluator.metric(metric)
+        return self._with(extra_metrics=tuple(metrics))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that an evaluation measures."""
+        return tuple(dict.fromkeys((*self.formulation.metrics, *self.extra_metrics)))
+
+    def evaluations(self, genomes: npt.ArrayLike) -> Evaluations:
+        """Return the measurements of genomes ``(n, n_var)``, rounded to choices if they are real numbers."""
+        return self.evaluator.evaluate(self.genomes(genomes), self.metrics)
+
+    def genomes(self, x: npt.ArrayLike) -> IntArray:
+        """Return canonical genomes for a matrix ``(n, n_var)`` of whatever numbers an algorithm makes."""
+        matrix = np.atleast_2d(np.asarray(x))
+        if not np.issubdtype(matrix.dtype, np.integer):
+            if not np.isfinite(matrix.astype(np.float64)).all():
+                raise InputError("A genome must be of finite numbers; the algorithm made NaN or infinity.")
+            matrix = np.clip(np.rint(matrix.astype(np.float64)), self.xl, self.xu).astype(np.int64)
+        return self.space.canonical(self.space.check(matrix))
+
+    def fitted(self, formulation: Formulation | None = None) -> Formulation:
+        """Return a formulation (by default the problem's) fitted to the reference sample, once each."""
+        formulation = self.formulation if formulation is None else formulation
+        if formulation.is_fitted:
+            return formulation
+        key = stable_hash(formulation.settings)
+        if key not in self._fitted:
+            self._fitted[key] = formulation.fit(self.evaluator.reference)
+        return self._fitted[key]
+
+    def fg(self, evaluations: Evaluations) -> tuple[FloatArray, FloatArray]:
+        """Return what pymoo sees of measurements: F ``(n, n_obj)`` and G ``(n, n_ieq_constr)``, all finite."""
+        f, g = self.fitted().apply(evaluations)
+        if self.failures == "constraint":
+            g = np.column_stack([g, np.where(evaluations.failed, 1.0, 0.0)])
+        return f, g
+
+    def _evaluate(self, x: npt.ArrayLike, out: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        f, g = self.fg(self.evaluations(x))
+        out["F"] = f
+        if g.shape[1]:
+            out["G"] = g
+
+    def _resolved(self, formulation: Formulation) -> Formulation:
+        available = [metric.name for metric in self.evaluator.metrics]
+        formulation = formulation.resolve(available)
+        for metric in formulation.metrics:
+            self.evaluator.metric(metric)
+        return formulation
+
+    def _with(self, **changes: Any) -> Self:
+        problem = copy.copy(self)
+        vars(problem).update(changes)
+        problem._set_shape()
+        return problem
+
+    def _set_shape(self) -> None:
+        super().__init__(
+            n_var=self.space.n_var,
+            n_obj=self.formulation.n_obj,
+            n_ieq_constr=self.formulation.n_ieq_constr + (self.failures == "constraint"),
+            xl=np.zeros(self.space.n_var),
+            xu=self.space.n_choices - 1.0,
+            vtype=int,
+        )

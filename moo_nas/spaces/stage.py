@@ -1,0 +1,256 @@
+"""Stage spaces: a table of stages, each with choices; HaeNAS's Table 1 is one such table."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from moo_nas.arrays import FloatArray, IntArray
+from moo_nas.errors import SpaceError
+from moo_nas.spaces.architecture import Architecture, Block, Head, Operator, Stage, Stem
+from moo_nas.spaces.gene import Choice, Gene
+from moo_nas.spaces.space import SearchSpace
+from moo_nas.spaces.tables import BlockCost, CostTables, StageTable
+
+# The order of a stage's genes, and the kind of each.
+_KINDS = {
+    "operator": "categorical",
+    "kernel": "ordinal",
+    "expansion": "ordinal",
+    "depth": "ordinal",
+    "channels": "ordinal",
+    "se": "ordinal",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StageChoices:
+    """A row of the table: one stage's resolution, stride, and what can be chosen in it.
+
+    Args:
+        resolution: Pixels of the stage's *input*, as Table 1 of HaeNAS prints it.
+        stride: Stride of the stage's first block.
+        channels: Choices for the channels it puts *out*, which the next stage takes in.
+        operator: Choices among ``ibn`` and ``fused``.
+        kernel: Choices of odd kernel sizes.
+        expansion: Choices of the expansion ratio.
+        depth: Choices of the number of blocks.
+        se: Choices of squeeze-and-excite's ratio; 0 is none.
+    """
+
+    resolution: int
+    stride: int
+    channels: Sequence[int]
+    operator: Sequence[Operator] = ("ibn", "fused")
+    kernel: Sequence[int] = (3, 5, 7)
+    expansion: Sequence[int] = (3, 4, 6)
+    depth: Sequence[int] = (2, 3, 4)
+    se: Sequence[float] = (0.0,)
+
+    def __post_init__(self) -> None:
+        for name in _KINDS:
+            choices = tuple(getattr(self, name))
+            object.__setattr__(self, name, choices)
+            if not choices:
+                raise SpaceError(f"A stage needs at least one choice of {name}; got none.")
+        if any(operator not in ("ibn", "fused") for operator in self.operator):
+            raise SpaceError(f"A stage's operators are ibn and fused; got {self.operator}.")
+        if any(kernel < 1 or kernel % 2 == 0 for kernel in self.kernel):
+            raise SpaceError(f"A stage's kernels must be odd and positive; got {self.kernel}.")
+        for name in ("channels", "expansion", "depth"):
+            if any(value < 1 for value in getattr(self, name)):
+                raise SpaceError(f"A stage's {name} must be positive; got {getattr(self, name)}.")
+        if any(not 0 <= ratio <= 1 for ratio in self.se):
+            raise SpaceError(f"A stage's se ratios lie in [0, 1]; got {self.se}.")
+
+    def options(self) -> list[tuple[Choice, ...]]:
+        """Return every combination of choices, last attribute fastest."""
+        return list(itertools.product(*(getattr(self, name) for name in _KINDS)))
+
+    def stage(self, option: Sequence[Any]) -> Stage:
+        """Return the stage of one combination."""
+        operator, kernel, expansion, depth, channels, se = option
+        return Stage(operator, depth, kernel, self.stride, expansion, channels, se)
+
+
+class StageSpace(SearchSpace):
+    """Stages in a row, each with its operator, kernel, expansion, depth (and width, SE) chosen.
+
+    An attribute with one choice is no gene. Genes are named ``stage3.kernel``, stages counted
+    from 1. The table is data: another table is another space.
+
+    Args:
+        stages: The rows of the table.
+        stem: The first convolution.
+        head: What follows the last stage.
+        image_size: The resolution that the table is written for; networks take any other too.
+
+    Raises:
+        SpaceError: No stages, or a row's resolution is not what the rows before it put out.
+
+    Example:
+        >>> space = StageSpace.haenas()
+        >>> space.n_var, space.size
+        (26, 148769467776)
+        >>> str(space.decode(space.sample(1, seed=0)[0])).split()[1]
+        'fused_d1_k5_s1_e4_c16'
+
+    References:
+        Y. Ren, C. Chen, Z. Qi. HaeNAS: Hardware-Aware Efficient Neural Architecture Search via
+        Zero-Cost Proxy. Table 1.
+    """
+
+    name = "stage space"
+
+    def __init__(
+        self,
+        stages: Sequence[StageChoices],
+        stem: Stem | None = None,
+        head: Head | None = None,
+        image_size: int = 224,
+    ) -> None:
+        if not stages:
+            raise SpaceError("A stage space needs at least one stage; got none.")
+        self.stages = tuple(stages)
+        self.stem = stem or Stem()
+        self.head = head or Head()
+        self.image_size = image_size
+        size = -(-image_size // self.stem.stride)
+        for number, row in enumerate(self.stages, start=1):
+            if row.resolution != size:
+                raise SpaceError(
+                    f"Stage {number}'s resolution must be {size}, as the strides before it make of "
+                    f"{image_size} pixels; got {row.resolution}."
+                )
+            size = -(-size // row.stride)
+        self.genes = tuple(
+            Gene(f"stage{number}.{name}", getattr(row, name), kind)  # type: ignore[arg-type]
+            for number, row in enumerate(self.stages, start=1)
+            for name, kind in _KINDS.items()
+            if len(getattr(row, name)) > 1
+        )
+        # Columns of the genome that belong to each stage's attributes; -1 where it is no gene.
+        position = {gene.name: i for i, gene in enumerate(self.genes)}
+        self._columns = [
+            [position.get(f"stage{number}.{name}", -1) for name in _KINDS]
+            for number in range(1, len(self.stages) + 1)
+        ]
+
+    @classmethod
+    def haenas(cls) -> "StageSpace":
+        """Return HaeNAS's Table 1: 26 genes, 148,769,467,776 architectures.
+
+        A stage's output is the next row's input; stage 7 ends in 960 channels.
+        """
+        rows = [  # resolution, stride, channels put out, depths
+            (112, 1, 16, (1,)),
+            (112, 2, 24, (2, 3, 4)),
+            (56, 2, 40, (2, 3, 4)),
+            (28, 2, 80, (2, 3, 4)),
+            (14, 1, 112, (2, 3, 4)),
+            (14, 2, 160, (2, 3, 4)),
+            (7, 1, 960, (1,)),
+        ]
+        return cls(
+            [StageChoices(size, stride, (out,), depth=depth) for size, stride, out, depth in rows],
+            stem=Stem(16),
+            head=Head(1280, "pool_conv"),
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {
+            "stages": [asdict(row) for row in self.stages],
+            "stem": asdict(self.stem),
+            "head": asdict(self.head),
+            "image_size": self.image_size,
+        }
+
+    def decode(self, genome: IntArray) -> Architecture:
+        genome = self.check(genome)[0]
+        stages = []
+        for row, columns in zip(self.stages, self._columns, strict=True):
+            option = [
+                getattr(row, name)[genome[column] if column >= 0 else 0]
+                for name, column in zip(_KINDS, columns, strict=True)
+            ]
+            stages.append(row.stage(option))
+        return Architecture(self.stem, tuple(stages), self.head)
+
+    def encode(self, architecture: Architecture) -> IntArray:
+        if (architecture.stem, architecture.head) != (self.stem, self.head):
+            raise SpaceError(
+                f"This space has {self.stem} and {self.head}; got {architecture.stem}, {architecture.head}."
+            )
+        if len(architecture.stages) != len(self.stages):
+            raise SpaceError(f"This space has {len(self.stages)} stages; got {len(architecture.stages)}.")
+        genome = np.empty(self.n_var, dtype=np.int64)
+        for number, (row, columns, stage) in enumerate(
+            zip(self.stages, self._columns, architecture.stages, strict=True), start=1
+        ):
+            if stage.stride != row.stride:
+                raise SpaceError(f"Stage {number} has stride {row.stride}; got {stage.stride}.")
+            for name, column in zip(_KINDS, columns, strict=True):
+                choices, choice = getattr(row, name), getattr(stage, name)
+                if choice not in choices:
+                    raise SpaceError(f"Gene 'stage{number}.{name}' has choices {choices}; got {choice!r}.")
+                if column >= 0:
+                    genome[column] = choices.index(choice)
+        return genome
+
+    def blocks(self, image_size: int, n_classes: int) -> tuple[Block, ...]:
+        """Return every distinct block that an architecture of this space can have."""
+        found: dict[Block, None] = {}
+        for block in itertools.chain.from_iterable(
+            blocks for part in self._parts(image_size, n_classes) for blocks in part.values()
+        ):
+            found[block] = None
+        return tuple(found)
+
+    def tabulate(self, cost: BlockCost) -> CostTables:
+        """Return a cost that is summed (or maximised) over blocks, as tables over the genes.
+
+        Stages act separately but for the channels that come in, so a cost is a chain of tables,
+        one a stage, indexed by the stage's own genes and the width of the stage before: filled
+        once from the one definition on blocks, then looked up for millions of genomes a second.
+        """
+        memo: dict[Block, FloatArray] = {}
+
+        def total(blocks: tuple[Block, ...]) -> FloatArray:
+            for block in blocks:
+                if block not in memo:
+                    memo[block] = np.asarray(cost.block_cost(block), dtype=np.float64)
+            return cost.reduce(np.array([memo[block] for block in blocks]))
+
+        stem, *stages, head = self._parts(cost.image_size, cost.n_classes)
+        constant = total(stem[()])
+        tables = []
+        for number, part in enumerate(stages):
+            before = self._columns[number - 1][4] if number else -1
+            columns = [before, *self._columns[number]]
+            tables.append(StageTable.build(columns, self.n_choices, [total(b) for b in part.values()]))
+        last = self._columns[-1][4]
+        tables.append(StageTable.build([last], self.n_choices, [total(b) for b in head.values()]))
+        return CostTables(constant, tables, cost.reductions)
+
+    def _parts(self, image_size: int, n_classes: int) -> list[dict[tuple[Choice, ...], tuple[Block, ...]]]:
+        """Return the stem's, each stage's and the head's blocks, by width that comes in and option."""
+        stem = Block("conv", 3, 0, self.stem.channels, image_size, self.stem.kernel, self.stem.stride)
+        parts: list[dict[tuple[Choice, ...], tuple[Block, ...]]] = [{(): (stem,)}]
+        widths: Sequence[int] = (self.stem.channels,)
+        size = stem.out_size
+        for row in self.stages:
+            parts.append(
+                {
+                    (width, *option): row.stage(option).blocks(width, size)
+                    for width in widths
+                    for option in row.options()
+                }
+            )
+            widths, size = row.channels, -(-size // row.stride)
+        parts.append(
+            {(w,): (Block(self.head.order, w, self.head.channels, n_classes, size),) for w in widths}
+        )
+        return parts

@@ -1,0 +1,7 @@
+"""Searches and comparisons: from a definition to a folder that can be continued, read and trusted."""
+
+from moo_nas.study.run import Run
+from moo_nas.study.search import search
+from moo_nas.study.session import Progress
+
+__all__ = ["Progress", "Run", "search"]

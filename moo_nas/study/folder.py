@@ -1,0 +1,92 @@
+"""A run's folder: one run, one writer, files that are there whole or not at all."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from moo_nas.errors import OtherRunError, StoreError
+from moo_nas.evaluation import Store
+
+STORE = "evaluations.sqlite"
+_OURS = ("run.json", "front.csv", "measured.csv", "front.png", "report.html", "comparison.csv")
+
+
+class Folder:
+    """A folder that holds one run (or one comparison), opened for writing.
+
+    Args:
+        path: The folder; made if there is none.
+        definition: What defines the run, as JSON. A folder that holds another is left untouched.
+
+    Raises:
+        OtherRunError: The folder holds another run; the message names the first difference.
+        StoreError: It cannot be used: a damaged or read-only store, or another process writes there.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], definition: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            there = [name for name in _OURS if (self.path / name).exists()]
+            if there and not (self.path / STORE).exists():
+                raise StoreError(
+                    f"{self.path} holds {there[0]} but no {STORE}, so its run cannot be continued. Choose "
+                    "another folder, or move these files away."
+                )
+            self._lock = FileLock(self.path / ".lock")
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise StoreError(f"Another process is writing to {self.path}. Wait for it, or stop it.") from None
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be written to: {error}.") from error
+        try:
+            self.store = Store(self.path / STORE)
+            given = json.loads(json.dumps(definition))
+            kept = self.store.recall("definition", lambda: given)
+            difference = _difference(kept, given)
+            if difference:
+                self.store.close()
+                raise OtherRunError(f"{self.path} holds another run: {difference}. Choose another folder.")
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """Put a file in place, whole; the one before stays if that fails.
+
+        Raises:
+            StoreError: It could not be written.
+        """
+        target = self.path / name
+        fresh = target.with_name(f".{target.name}.new")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_bytes(content.encode() if isinstance(content, str) else content)
+            os.replace(fresh, target)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            raise StoreError(
+                f"{target} could not be written: {error}. Free space, then run again."
+            ) from error
+        return target
+
+    def close(self) -> None:
+        """Let go of the store and the folder."""
+        self.store.close()
+        self._lock.release()
+
+
+def _difference(kept: Any, given: Any, where: str = "") -> str | None:
+    """Return the first difference between two JSON values, in words."""
+    if isinstance(kept, dict) and isinstance(given, dict):
+        for key in sorted({*kept, *given}):
+            path = f"{where}.{key}" if where else key
+            found = _difference(kept.get(key), given.get(key), path)
+            if found:
+                return found
+        return None
+    return None if kept == given else f"{where} is {json.dumps(kept)} there, {json.dumps(given)} here"

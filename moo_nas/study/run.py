@@ -1,0 +1,112 @@
+"""One problem, one algorithm, one seed, one budget; its result is the archive of all evaluations."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from moo_nas.analysis.indicators import nondominated
+from moo_nas.arrays import BoolArray, FloatArray, IntArray
+from moo_nas.evaluation import Evaluations
+from moo_nas.formulations import Formulation
+from moo_nas.spaces import SearchSpace
+
+
+class Run:
+    """What a search found.
+
+    Args:
+        name: What the run is called in its store.
+        space: Where its genomes come from.
+        formulation: What was asked for, fitted.
+        table: Everything that was evaluated, in ask order.
+        record: What ``run.json`` says.
+        folder: Where its files are, if anywhere.
+        measured: The front measured on the device, if it was.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        space: SearchSpace,
+        formulation: Formulation,
+        table: Evaluations,
+        record: Mapping[str, Any],
+        folder: Path | None = None,
+        measured: pd.DataFrame | None = None,
+    ) -> None:
+        self.name = name
+        self.space = space
+        self.formulation = formulation
+        self.table = table
+        self.record = dict(record)
+        self.folder = folder
+        self.measured = measured
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the run ended: budget, exhausted, infeasible or interrupted."""
+        return str(self.record["stop_reason"])
+
+    @cached_property
+    def _fg(self) -> tuple[FloatArray, FloatArray]:
+        return self.formulation.apply(self.table)
+
+    @property
+    def objectives(self) -> FloatArray:
+        """What was minimised, ``(n, n_obj)``, failed rows at their worst."""
+        return self._fg[0]
+
+    @property
+    def feasible(self) -> BoolArray:
+        """Which evaluations did not fail and meet every limit, ``(n,)``."""
+        met: BoolArray = (self._fg[1] <= 0).all(axis=1) & ~self.table.failed
+        return met
+
+    @cached_property
+    def evaluations(self) -> pd.DataFrame:
+        """One row an evaluation in ask order: genes as choices, metrics, status, reason, feasible."""
+        return self._frame(np.arange(len(self.table)))
+
+    @cached_property
+    def front(self) -> pd.DataFrame:
+        """The non-dominated feasible rows of all evaluations, in ask order."""
+        return self._frame(self.front_rows)
+
+    @cached_property
+    def front_rows(self) -> IntArray:
+        """The positions of the front's rows."""
+        rows = np.flatnonzero(self.feasible)
+        return rows[nondominated(self.objectives[rows])]
+
+    @cached_property
+    def least_violating(self) -> pd.DataFrame:
+        """Where nothing is feasible: the measured rows that violate the limits least."""
+        valid = np.flatnonzero(~self.table.failed)
+        if len(valid) == 0 or self.feasible.any():
+            return self._frame(np.zeros(0, dtype=np.int64))
+        violation = np.maximum(self._fg[1][valid], 0).sum(axis=1)
+        return self._frame(valid[violation == violation.min()])
+
+    def _frame(self, rows: IntArray) -> pd.DataFrame:
+        return evaluations_frame(self.space, self.table, self.feasible, rows)
+
+
+def evaluations_frame(
+    space: SearchSpace, table: Evaluations, feasible: BoolArray, rows: IntArray | Sequence[int]
+) -> pd.DataFrame:
+    """Return some rows of a table with genes as choices, status, reason and the architecture's text."""
+    rows = np.asarray(rows, dtype=np.int64)
+    chosen = table.rows(rows)
+    frame = space.choices(chosen.genomes)
+    for metric, values in chosen.columns().items():
+        frame[metric] = values
+    frame["status"] = np.where(chosen.failed, "failed", "ok")
+    frame["reason"] = pd.Series(list(chosen.reasons), dtype="str")
+    frame["feasible"] = feasible[rows]
+    frame["architecture"] = pd.Series([str(space.decode(g)) for g in chosen.genomes], dtype="str")
+    frame.index = pd.Index(rows, name="evaluation")
+    return frame

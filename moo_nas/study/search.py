@@ -1,0 +1,130 @@
+"""One search from its definition to the files of its folder."""
+
+import copy
+import inspect
+import os
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from pymoo.core.algorithm import Algorithm
+from pymoo.core.termination import NoTermination
+
+from moo_nas import registry
+from moo_nas.errors import InputError
+from moo_nas.evaluation import Runner, Store
+from moo_nas.formulations import Formulation
+from moo_nas.problem import NASProblem
+from moo_nas.study.folder import Folder
+from moo_nas.study.run import Run
+from moo_nas.study.session import Listener, Session
+
+NAME = "run"  # what a search's only run is called in its store
+
+
+def search(
+    problem: NASProblem,
+    formulation: Formulation | None = None,
+    algorithm: str | Algorithm = "nsga2",
+    budget: int = 200,
+    seed: int = 0,
+    n_jobs: int = 1,
+    out: str | os.PathLike[str] | None = None,
+    progress: Listener | None = None,
+) -> Run:
+    """Search a problem and return everything evaluated and the front among it.
+
+    The result depends on problem, formulation, algorithm, budget and seed alone, not on how many
+    processes measure, or how often the search was killed: called again with the same folder it
+    goes on, and ends as if it had never stopped.
+
+    Args:
+        problem: What is searched.
+        formulation: What is asked for; by default what the problem has.
+        algorithm: A registered name, or any pymoo algorithm not yet set up (it is copied).
+        budget: How many distinct architectures are evaluated.
+        seed: Of the algorithm's randomness; the problem has its own.
+        n_jobs: How many processes measure; -1 uses every core.
+        out: The folder for ``run.json``, ``evaluations.sqlite``, ``front.csv``, ``measured.csv``,
+            ``front.png`` and ``report.html``; without it nothing is written.
+        progress: Called whenever something was measured.
+
+    Raises:
+        InputError: An impossible budget, seed, algorithm or formulation.
+        StoreError: The folder cannot be used, or holds another run; it is left as it is.
+
+    Example:
+        >>> from problems.haenas import HaeNAS
+        >>> from moo_nas import Pareto
+        >>> run = search(HaeNAS(), Pareto("params", "macs"), budget=60)
+        >>> run.stop_reason, len(run.evaluations)
+        ('budget', 60)
+    """
+    if budget < 1:
+        raise InputError(f"The budget must be at least 1 evaluation; got {budget}.")
+    runner = Runner(n_jobs)
+    algorithm, description = prepare_algorithm(algorithm, seed)
+    if formulation is not None:
+        problem = problem.under(formulation)
+    # Set up once on the problem as it stands, so that what does not fit is said before a file is touched.
+    definition = define(set_up(algorithm, problem, seed).problem, description, budget, seed)
+    folder = None if out is None else Folder(out, definition)
+    try:
+        store = Store() if folder is None else folder.store
+        ready = set_up(algorithm, problem.at(store, runner), seed)
+        return Session(NAME, ready, definition, folder, progress).run()
+    finally:
+        if folder is not None:
+            folder.close()
+
+
+def prepare_algorithm(algorithm: str | Algorithm, seed: int) -> tuple[Algorithm, dict[str, Any]]:
+    """Return an algorithm and its description: a name and its parameters, as JSON."""
+    if seed < 0:
+        raise InputError(f"The seed must not be negative; got {seed}.")
+    if isinstance(algorithm, str):
+        algorithm = registry.load("algorithm", algorithm)()
+    if not isinstance(algorithm, Algorithm):
+        raise InputError(f"An algorithm is a name or a pymoo Algorithm; got {type(algorithm).__name__}.")
+    if algorithm.problem is not None:
+        raise InputError(
+            f"This {type(algorithm).__name__} has been used on a problem already; pass a new one."
+        )
+    cls = type(algorithm)
+    parameters = {
+        name: _plain(getattr(algorithm, name))
+        for name in inspect.signature(cls.__init__).parameters
+        if name not in ("self", "kwargs", "args") and hasattr(algorithm, name)
+    }
+    return algorithm, {"class": f"{cls.__module__}.{cls.__qualname__}", **parameters}
+
+
+def define(problem: NASProblem, algorithm: dict[str, Any], budget: int, seed: int) -> dict[str, Any]:
+    """Return all that a run's result depends on, as JSON."""
+    return {
+        "problem": {"name": problem.name, **problem.options},
+        "formulation": problem.formulation.settings,
+        "algorithm": algorithm,
+        "budget": budget,
+        "seed": seed,
+        "measurement": problem.evaluator.settings(problem.metrics),
+        "versions": {name: version(name) for name in ("moo_nas", "pymoo", "numpy")},
+    }
+
+
+def set_up(algorithm: Algorithm, problem: NASProblem, seed: int) -> Algorithm:
+    """Return a copy of an algorithm, ready to be asked; pymoo keeps state in the one it is given."""
+    algorithm = copy.deepcopy(algorithm)
+    algorithm.setup(problem, termination=NoTermination(), seed=seed, verbose=False)
+    return algorithm
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter as JSON; of an object, its class."""
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return f"{type(value).__module__}.{type(value).__qualname__}"

@@ -1,0 +1,259 @@
+"""One sitting of a run: from what its store holds, on to the budget or an interrupt."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pymoo.core.algorithm import Algorithm
+from pymoo.problems.static import StaticProblem
+
+from moo_nas.analysis.indicators import Box, nondominated
+from moo_nas.arrays import FloatArray, IntArray, stable_hash
+from moo_nas.evaluation import Evaluations
+from moo_nas.evaluation.evaluator import genome_text
+from moo_nas.meters.device import machine
+from moo_nas.problem import NASProblem
+from moo_nas.study.folder import Folder
+from moo_nas.study.run import Run
+
+# An algorithm that proposes nothing new so many times in a row will not end by itself.
+_PATIENCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is; ``detail`` says what is being done at the moment."""
+
+    n_evaluations: int
+    budget: int
+    front_size: int
+    hypervolume: float
+    n_failed: int
+    detail: str
+
+
+Listener = Callable[[Progress], None]
+
+
+class Session:
+    """Takes a run from wherever its store says it is to its end.
+
+    The algorithm is replayed from the beginning: what it asks for is found in the store as far as
+    it was measured, so a killed run goes on exactly where it was, without a checkpoint.
+
+    Args:
+        name: What the run is called in its store.
+        algorithm: Set up on the problem, which has the store.
+        definition: What defines the run.
+        folder: Where its files go, if anywhere.
+        progress: Called whenever something was measured.
+        prefix: Where in the folder its files go.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        algorithm: Algorithm,
+        definition: dict[str, Any],
+        folder: Folder | None = None,
+        progress: Listener | None = None,
+        prefix: str = "",
+    ) -> None:
+        self._name = name
+        self._algorithm = algorithm
+        self._problem: NASProblem = algorithm.problem
+        self._store = self._problem.evaluator.store
+        self._definition = definition
+        self._budget: int = definition["budget"]
+        self._folder = folder
+        self._progress = progress
+        self._prefix = prefix
+        self._position: dict[str, int] = {}  # of each genome asked for, in ask order
+        self._tables: list[Evaluations] = []
+        self._front = np.empty((0, self._problem.n_obj))
+        self._n_failed = 0
+        self._box: Box | None = None
+        self._clock = (0.0, 0.0)
+        self._problem.evaluator.listener = self._measuring
+
+    def run(self) -> Run:
+        """Search, measure the front, write the files, and return the run."""
+        self._clock = self._now()
+        if self._store.definition(self._name) is None:
+            self._store.begin(self._name, self._definition)
+        try:
+            self._tell("set-up")
+            formulation = self._problem.fitted()
+            nothing = np.empty((0, self._problem.n_var), dtype=np.int64)
+            self._tables.append(self._problem.evaluations(nothing))
+            self._write_record(None)
+            stop_reason = self._search()
+        except KeyboardInterrupt:
+            if not self._tables:
+                raise
+            stop_reason = "interrupted"
+        table = Evaluations.concat(self._tables)
+        run = Run(self._name, self._problem.space, formulation, table, {}, self._folder and self._folder.path)
+        if stop_reason != "interrupted" and not run.feasible.any():
+            stop_reason = "infeasible"
+        if stop_reason != "interrupted":
+            try:
+                run.measured = self._measure_front(run)
+            except KeyboardInterrupt:
+                stop_reason = "interrupted"
+        run.record = self._write_record(stop_reason)
+        if self._folder is not None:
+            self._folder.write(self._prefix + "front.csv", run.front.drop(columns="reason").to_csv())
+            if run.measured is not None:
+                self._folder.write(self._prefix + "measured.csv", run.measured.to_csv(index=False))
+        return run
+
+    def _search(self) -> str:
+        """Search until something ends it, and return the stop reason."""
+        algorithm, idle = self._algorithm, 0
+        while len(self._position) < self._budget:
+            infills = algorithm.ask()
+            if infills is None or len(infills) == 0:
+                return "exhausted"
+            genomes = self._problem.genomes(infills.get("X"))
+            whole, before = self._within_budget(genomes), len(self._position)
+            f, g = self._evaluate(genomes[:whole])
+            if whole < len(genomes):
+                break
+            answers = StaticProblem(self._problem, F=f, **({"G": g} if g.shape[1] else {}))
+            algorithm.evaluator.eval(answers, infills, skip_already_evaluated=False)
+            algorithm.tell(infills=infills)
+            if len(self._position) == self._problem.space.size:
+                return "exhausted"
+            idle = 0 if len(self._position) > before else idle + 1
+            if idle == _PATIENCE:
+                return "stagnated"
+        return "budget"
+
+    def _within_budget(self, genomes: IntArray) -> int:
+        """Return how many rows can be evaluated before a new one would exceed the budget."""
+        new: set[str] = set()
+        for row, text in enumerate(map(genome_text, genomes)):
+            if text not in self._position and text not in new:
+                if len(self._position) + len(new) == self._budget:
+                    return row
+                new.add(text)
+        return len(genomes)
+
+    def _evaluate(self, genomes: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Measure genomes, enter the new ones into the archive, and return F and G of all."""
+        table = self._problem.evaluations(genomes)
+        f, g = self._problem.fg(table)
+        start = len(self._position)
+        fresh = []
+        for row, text in enumerate(map(genome_text, table.genomes)):
+            if text not in self._position:
+                self._position[text] = start + len(fresh)
+                fresh.append(row)
+        if fresh:
+            new = table.rows(fresh)
+            self._tables.append(new)
+            self._store.log(self._name, start, [_log_row(new, i) for i in range(len(new))])
+            self._gather(f[fresh], g[fresh], new)
+        self._spend()
+        self._tell("search")
+        return f, g
+
+    def _gather(self, f: FloatArray, g: FloatArray, table: Evaluations) -> None:
+        self._n_failed += int(table.failed.sum())
+        valid = f[~table.failed & (g <= 0).all(axis=1)]
+        if len(valid) and self._box is None:
+            self._box = Box.around(valid)
+        front = np.concatenate([self._front, valid])
+        self._front = front[nondominated(front)]
+
+    def _measure_front(self, run: Run) -> pd.DataFrame | None:
+        """Put the front's architectures on the stop-watch that checks a predicted metric."""
+        checked = [metric for metric in self._problem.timers if metric in run.formulation.metrics]
+        if not checked or run.front.empty:
+            return None
+        metric = checked[0]
+        timer = self._problem.timers[metric]
+        genomes = run.table.genomes[run.front_rows]
+
+        def measure() -> dict[str, Any]:
+            self._tell(f"measuring the front's {len(genomes)} architectures")
+            architectures = [run.space.decode(genome) for genome in genomes]
+            return {"rows": timer.measure(architectures, [0] * len(genomes)).tolist()}
+
+        key = f"measured front/{self._name}/{timer.key}/{stable_hash(genomes.tolist())}"
+        rows = np.array(self._store.recall(key, measure)["rows"])
+        self._spend()
+        return pd.DataFrame(
+            {
+                "architecture": run.front["architecture"].to_numpy(),
+                f"predicted_{metric}": run.front[metric].to_numpy(),
+                **{m.name: rows[:, i] for i, m in enumerate(timer.metrics)},
+            }
+        )
+
+    def _write_record(self, stop_reason: str | None) -> dict[str, Any]:
+        self._spend()
+        wall, cpu = self._store.spent(self._name)
+        record = {
+            **{key: value for key, value in self._definition.items() if key != "formulation"},
+            "formulation": self._problem.fitted().settings,
+            "asked_formulation": self._definition["formulation"],
+            "machine": machine(),
+            "stop_reason": stop_reason,
+            "n_evaluations": len(self._position),
+            "n_failed": self._n_failed,
+            "wall_seconds": round(wall, 3),
+            "cpu_seconds": round(cpu, 3),
+            "written": datetime.now(UTC).isoformat(timespec="seconds"),
+            "setup": {
+                name: {**_brief(value), "seconds": round(seconds, 3)}
+                for name, (value, seconds) in self._store.setup().items()
+                if name != "definition"
+            },
+        }
+        if self._folder is not None:
+            self._folder.write(self._prefix + "run.json", json.dumps(record, indent=2) + "\n")
+        return record
+
+    def _now(self) -> tuple[float, float]:
+        worked = self._problem.evaluator.runner.worker_seconds
+        return time.perf_counter(), time.process_time() + worked
+
+    def _spend(self) -> None:
+        """Add the time since the last call to the run's account, so that a kill loses little of it."""
+        now, before = self._now(), self._clock
+        self._store.spend(self._name, now[0] - before[0], now[1] - before[1])
+        self._clock = now
+
+    def _measuring(self, meter: str, done: int, total: int) -> None:
+        self._tell(f"{meter} {done}/{total}")
+
+    def _tell(self, detail: str) -> None:
+        if self._progress is not None:
+            volume = self._box.hypervolume(self._front) if self._box is not None else 0.0
+            self._progress(
+                Progress(len(self._position), self._budget, len(self._front), volume, self._n_failed, detail)
+            )
+
+
+def _log_row(table: Evaluations, row: int) -> tuple[str, dict[str, float | None], str, str | None]:
+    values = {
+        metric.name: float(value) if np.isfinite(value) else None
+        for metric, value in zip(table.metrics, table.values[row], strict=True)
+    }
+    reason = table.reasons[row]
+    return genome_text(table.genomes[row]), values, "failed" if reason else "ok", reason
+
+
+def _brief(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a set-up's JSON with long lists given by their length."""
+    return {
+        key: f"{len(item)} values" if isinstance(item, list) and len(item) > 12 else item
+        for key, item in value.items()
+    }

@@ -1,0 +1,1 @@
+"""Ready search problems, each a worked example of bringing your own."""

@@ -1,0 +1,123 @@
+"""HaeNAS's space, scored by zero-cost proxies and costed on this CPU."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from moo_nas.errors import InputError
+from moo_nas.evaluation import Evaluator, Runner, Store
+from moo_nas.formulations import Formulation, Pareto
+from moo_nas.meters import Analytic, BlockTableLatency, CpuLatency, Meter, MlpLatency, ZeroCost, ZMean
+from moo_nas.problem import Failures, NASProblem
+from moo_nas.spaces import StageSpace
+
+
+class HaeNAS(NASProblem):
+    """Which HaeNAS network is best for the machine in front of us?
+
+    Metrics: ``score`` (and the proxies it is made of), ``latency_ms``, and ``params``, ``macs``,
+    ``flops``, ``peak_activation_bytes`` and the survey's counts at the latency's image size.
+
+    Args:
+        image_size: Pixels of the images that proxies look at.
+        device: What latency is of: ``cpu``, this one.
+        formulation: What is asked for; by default the Pareto front of score and latency.
+        seed: The problem's seed: images, initial weights, reference sample.
+        score: Terms of the score, the mean of their robust z-scores.
+        data: Where the proxies' images come from: ``digits`` or ``noise``.
+        batch_size: How many images.
+        batch_norm: ``train`` or ``eval``.
+        n_reference: Size of the reference sample.
+        latency: ``table`` (blocks measured here, corrected on whole networks), ``mlp`` (the paper's
+            perceptron on whole networks) or ``measured`` (each network on the stop-watch).
+        latency_size: Pixels of the images that latency is of.
+        latency_batch: How many images at a time.
+        latency_threads: How many threads.
+        n_networks: Whole networks measured for a predictor: by default 20 for ``table``, 1,000 for
+            ``mlp``.
+        n_classes: How many classes the networks tell apart.
+        failures: See :class:`~moo_nas.problem.NASProblem`.
+        store: Where measurements are kept when the problem is used without :func:`moo_nas.search`.
+        n_jobs: How many processes measure then.
+
+    Example:
+        >>> problem = HaeNAS(formulation=Pareto("params", "macs"))
+        >>> problem.evaluate(problem.space.sample(2, seed=0), return_values_of=["F"]).shape
+        (2, 2)
+
+    References:
+        Y. Ren, C. Chen, Z. Qi. HaeNAS: Hardware-Aware Efficient Neural Architecture Search via
+        Zero-Cost Proxy.
+    """
+
+    name = "haenas"
+
+    def __init__(
+        self,
+        image_size: int = 32,
+        device: Literal["cpu"] = "cpu",
+        formulation: Formulation | None = None,
+        seed: int = 0,
+        *,
+        score: Sequence[str] = ("snip", "log(params)"),
+        data: str = "digits",
+        batch_size: int = 32,
+        batch_norm: Literal["train", "eval"] = "train",
+        n_reference: int = 200,
+        latency: Literal["table", "mlp", "measured"] = "table",
+        latency_size: int = 96,
+        latency_batch: int = 1,
+        latency_threads: int = 1,
+        n_networks: int | None = None,
+        n_classes: int = 10,
+        failures: Failures = "constraint",
+        store: Store | None = None,
+        n_jobs: int = 1,
+    ) -> None:
+        if device != "cpu":
+            raise InputError(f"device must be 'cpu'; got '{device}'.")
+        timer = CpuLatency(latency_size, latency_batch, latency_threads, n_classes)
+        meters = {
+            "table": lambda: BlockTableLatency(timer, n_networks or 20),
+            "mlp": lambda: MlpLatency(timer, n_networks or 1000),
+            "measured": lambda: timer,
+        }
+        if latency not in meters:
+            raise InputError(f"latency must be one of {', '.join(meters)}; got '{latency}'.")
+        latency_meter: Meter = meters[latency]()
+        sources = [
+            Analytic(latency_size, n_classes),
+            ZeroCost(
+                image_size=image_size,
+                batch_size=batch_size,
+                data=data,
+                n_classes=n_classes,
+                batch_norm=batch_norm,
+                seed=seed,
+            ),
+            latency_meter,
+            ZMean(tuple(score)),
+        ]
+        options = {
+            "image_size": image_size,
+            "device": device,
+            "seed": seed,
+            "score": list(score),
+            "data": data,
+            "batch_size": batch_size,
+            "batch_norm": batch_norm,
+            "n_reference": n_reference,
+            "latency": latency,
+            "latency_size": latency_size,
+            "latency_batch": latency_batch,
+            "latency_threads": latency_threads,
+            "n_networks": n_networks,
+            "n_classes": n_classes,
+            "failures": failures,
+        }
+        super().__init__(
+            Evaluator(StageSpace.haenas(), sources, seed, store, Runner(n_jobs), n_reference),
+            formulation or Pareto("score", "latency_ms"),
+            failures,
+            options,
+            {} if latency == "measured" else {"latency_ms": timer},
+        )

@@ -9,6 +9,6 @@ Importing moo_nas never imports torch: a search on formulas and tables does with
 
 from moo_nas.formulations import Constrained, Pareto, Single, WeightedProduct
 from moo_nas.problem import NASProblem
-from moo_nas.study import Run, search
+from moo_nas.study import Run, compare, search
 
-__all__ = ["Constrained", "NASProblem", "Pareto", "Run", "Single", "WeightedProduct", "search"]
+__all__ = ["Constrained", "NASProblem", "Pareto", "Run", "Single", "WeightedProduct", "compare", "search"]

@@ -68,9 +68,10 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
 
     def also_measuring(self, metrics: Iterable[str]) -> Self:
         """Return the same problem with more metrics measured than the formulation reads."""
+        metrics = tuple(metrics)
         for metric in metrics:
             self.evaluator.metric(metric)
-        return self._with(extra_metrics=tuple(metrics))
+        return self._with(extra_metrics=tuple(dict.fromkeys((*self.extra_metrics, *metrics))))
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -78,7 +79,7 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
         return tuple(dict.fromkeys((*self.formulation.metrics, *self.extra_metrics)))
 
     def evaluations(self, genomes: npt.ArrayLike) -> Evaluations:
-        """Return the measurements of genomes ``(n, n_var)``, rounded to choices if they are real numbers."""
+        """Return the measurements of genomes ``(n, n_var)``; real numbers are rounded to choices."""
         return self.evaluator.evaluate(self.genomes(genomes), self.metrics)
 
     def genomes(self, x: npt.ArrayLike) -> IntArray:
@@ -101,7 +102,7 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
         return self._fitted[key]
 
     def fg(self, evaluations: Evaluations) -> tuple[FloatArray, FloatArray]:
-        """Return what pymoo sees of measurements: F ``(n, n_obj)`` and G ``(n, n_ieq_constr)``, all finite."""
+        """Return what pymoo sees of measurements: F ``(n, n_obj)`` and G ``(n, n_ieq_constr)``, finite."""
         f, g = self.fitted().apply(evaluations)
         if self.failures == "constraint":
             g = np.column_stack([g, np.where(evaluations.failed, 1.0, 0.0)])
@@ -122,7 +123,8 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
 
     def _with(self, **changes: Any) -> Self:
         problem = copy.copy(self)
-        vars(problem).update(changes)
+        for name, value in changes.items():
+            setattr(problem, name, value)
         problem._set_shape()
         return problem
 

@@ -1,10 +1,10 @@
 """HaeNAS's space, scored by zero-cost proxies and costed on this CPU."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from moo_nas.errors import InputError
-from moo_nas.evaluation import Evaluator, Runner, Store
+from moo_nas.evaluation import Evaluator, Runner, Source, Store
 from moo_nas.formulations import Formulation, Pareto
 from moo_nas.meters import Analytic, BlockTableLatency, CpuLatency, Meter, MlpLatency, ZeroCost, ZMean
 from moo_nas.problem import Failures, NASProblem
@@ -76,15 +76,14 @@ class HaeNAS(NASProblem):
         if device != "cpu":
             raise InputError(f"device must be 'cpu'; got '{device}'.")
         timer = CpuLatency(latency_size, latency_batch, latency_threads, n_classes)
-        meters = {
+        meters: dict[str, Callable[[], Meter]] = {
             "table": lambda: BlockTableLatency(timer, n_networks or 20),
             "mlp": lambda: MlpLatency(timer, n_networks or 1000),
             "measured": lambda: timer,
         }
         if latency not in meters:
             raise InputError(f"latency must be one of {', '.join(meters)}; got '{latency}'.")
-        latency_meter: Meter = meters[latency]()
-        sources = [
+        sources: list[Source] = [
             Analytic(latency_size, n_classes),
             ZeroCost(
                 image_size=image_size,
@@ -94,7 +93,7 @@ class HaeNAS(NASProblem):
                 batch_norm=batch_norm,
                 seed=seed,
             ),
-            latency_meter,
+            meters[latency](),
             ZMean(tuple(score)),
         ]
         options = {

@@ -47,6 +47,7 @@ class AgingEvolution(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         self.sample_size = sample_size
         self.batch_size = batch_size
         self.mutation_probability = mutation_probability
+        self.pop: Population
 
     def _setup(self, problem: Any, **kwargs: Any) -> None:
         self._unseen = Unseen(problem)

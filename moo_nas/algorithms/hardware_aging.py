@@ -65,6 +65,7 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         self.voters = tuple(voters)
         self.recorder = recorder
         self.mutation_probability = mutation_probability
+        self.pop: Population
 
     def _setup(self, problem: Any, **kwargs: Any) -> None:
         if not isinstance(problem, NASProblem):

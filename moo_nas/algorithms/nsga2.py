@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from pymoo.algorithms.moo.nsga2 import NSGA2 as PymooNSGA2
+from pymoo.algorithms.moo import nsga2
 from pymoo.core.population import Population
 from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
 
@@ -12,7 +12,7 @@ from moo_nas.arrays import IntArray
 from moo_nas.errors import InputError
 
 
-class NSGA2(PymooNSGA2):  # type: ignore[misc]  # pymoo is untyped
+class NSGA2(nsga2.NSGA2):  # type: ignore[misc]  # pymoo is untyped
     """NSGA-II: non-dominated fronts and crowding distance, with operators made for genomes.
 
     Survival is pymoo's. Parents win binary tournaments by constraint violation, rank and crowding

@@ -57,7 +57,7 @@ def uniform_crossover(a: IntArray, b: IntArray, rng: np.random.Generator) -> Int
 
 
 def tournament(priority: IntArray, n: int, size: int, rng: np.random.Generator) -> IntArray:
-    """Return the winners ``(n,)`` of ``n`` tournaments among ``size`` drawn with replacement; least wins."""
+    """Return the winners ``(n,)`` of tournaments among ``size`` drawn with replacement; least wins."""
     drawn = rng.integers(0, len(priority), size=(n, size))
     winners: IntArray = drawn[np.arange(n), priority[drawn].argmin(axis=1)]
     return winners
@@ -106,8 +106,8 @@ class Unseen:
         space = getattr(problem, "space", None)
         if not isinstance(space, SearchSpace):
             raise InputError(
-                f"This algorithm varies genomes of a search space; {type(problem).__name__} has none. Make the "
-                "problem a NASProblem."
+                f"This algorithm varies genomes of a search space; {type(problem).__name__} has none. Make "
+                "the problem a NASProblem."
             )
         self.space = space
         self._seen: set[bytes] = set()

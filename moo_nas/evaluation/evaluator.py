@@ -134,7 +134,7 @@ class Evaluator:
         return evaluations.rows(np.ravel(inverse))
 
     def reference(self, names: Iterable[str]) -> Evaluations:
-        """Return these metrics of the reference sample: distinct random architectures, failures left out.
+        """Return these metrics of the reference sample: random architectures, without those that fail.
 
         Raises:
             InputError: Fewer than half of them could be measured.
@@ -145,8 +145,8 @@ class Evaluator:
         if 2 * len(valid) < len(sample):
             reason = next(r for r in evaluations.reasons if r)
             raise InputError(
-                f"{len(sample) - len(valid)} of the {len(sample)} architectures of the reference sample could "
-                f"not be measured, the first because: {reason}."
+                f"{len(sample) - len(valid)} of the {len(sample)} architectures of the reference sample "
+                f"could not be measured, the first because: {reason}."
             )
         return valid
 

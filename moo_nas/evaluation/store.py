@@ -150,7 +150,8 @@ class Store:
         """Add time to what a run has taken."""
         with self._write() as db:
             db.execute(
-                "UPDATE runs SET wall_seconds = wall_seconds + ?, cpu_seconds = cpu_seconds + ? WHERE run = ?",
+                "UPDATE runs SET wall_seconds = wall_seconds + ?, cpu_seconds = cpu_seconds + ? "
+                "WHERE run = ?",
                 (wall_seconds, cpu_seconds, run),
             )
 
@@ -202,9 +203,7 @@ class Store:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                f"{self._name} cannot be used: {error}. Free space, permissions or damage?"
-            ) from error
+            raise StoreError(f"{self._name} cannot be used: {error}.") from error
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
@@ -231,7 +230,7 @@ class Store:
             db.commit()
         finally:
             db.close()
-        os.replace(fresh, self.path)
+        fresh.replace(self.path)
 
     def _check(self) -> None:
         """Refuse what is not a whole store of ours, before anything is written."""
@@ -241,15 +240,15 @@ class Store:
         header = self.path.read_bytes()[:100]
         if len(header) < 100 or header[:16] != b"SQLite format 3\0":
             raise StoreError(
-                f"{self.path} is truncated or not a store ({self.path.stat().st_size} bytes). Move it away to "
-                "start anew."
+                f"{self.path} is truncated or not a store ({self.path.stat().st_size} bytes). Move it away "
+                "to start anew."
             )
         version, application = (int.from_bytes(header[i : i + 4], "big") for i in (60, 68))
         if application != _APPLICATION_ID:
             raise StoreError(f"{self.path} is a SQLite file of another program. Choose another folder.")
         if version > SCHEMA_VERSION:
             raise StoreError(
-                f"{self.path} has schema {version}; this moo_nas reads up to {SCHEMA_VERSION}. Update moo_nas."
+                f"{self.path} has schema {version}; this moo_nas knows up to {SCHEMA_VERSION}: update it."
             )
         # Root may write anything; a file that nobody is meant to write is still not ours to change.
         if not self.path.stat().st_mode & 0o222 or not os.access(self.path, os.W_OK):

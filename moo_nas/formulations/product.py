@@ -90,7 +90,7 @@ class WeightedProduct(Formulation):
     targets: Mapping[str, float | None] | None = None
     alpha: float = -0.05
     beta: float = -0.05
-    scale: PositiveScale | None | bool = None
+    scale: PositiveScale | bool | None = None
     left_out: tuple[str, ...] = ()
     name = "product"
 
@@ -151,8 +151,8 @@ class WeightedProduct(Formulation):
             scores = self.scale(scores)
         elif (scores <= 0).any():
             raise FormulationError(
-                f"A weighted product needs positive scores; '{self.score}' is {scores.min():g}. Multiplying it by "
-                "a factor below 1 would reward slow networks: leave scale=None, which maps it."
+                f"A weighted product needs positive scores; '{self.score}' is {scores.min():g}. Multiplying "
+                "it by a factor below 1 would reward slow networks: leave scale=None, which maps it."
             )
         fitness = scores
         for metric, target in self._costs.items():

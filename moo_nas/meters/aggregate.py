@@ -87,7 +87,7 @@ class ZMean(Aggregate):
             scale = 1.4826 * float(np.median(np.abs(values - median)))
             if scale == 0:
                 raise InputError(
-                    f"Term '{term}' is the same for at least half of the reference sample, so it has no scale."
+                    f"Term '{term}' is the same for at least half of the reference sample, it has no scale."
                 )
             fit["median"].append(median)
             fit["scale"].append(scale)

@@ -72,7 +72,7 @@ def stem(block: Block) -> nn.Module:
 
 
 def head(block: Block) -> nn.Module:
-    """Return the classifier: pooling and two 1x1 convolutions, or a convolution, pooling and a linear layer."""
+    """Return the classifier in the order that the block says."""
     if block.operator == "pool_conv":
         return nn.Sequential(
             nn.AdaptiveAvgPool2d(1),

@@ -111,8 +111,11 @@ class Block:
             layers = [Layer("conv", self.in_channels, inside, size, self.kernel, self.stride, norm=True)]
         else:
             layers = []
+            # Where nothing expands, the block's input is the depthwise layer's own, not held beside it.
+            held_inside = 0
             if inside != self.in_channels:
                 layers.append(Layer("conv", self.in_channels, inside, size, norm=True))
+                held_inside = held
             layers.append(
                 Layer(
                     "conv",
@@ -123,8 +126,8 @@ class Block:
                     self.stride,
                     inside,
                     norm=True,
-                    held=held if layers else 0,
-                )  # fmt: skip
+                    held=held_inside,
+                )
             )
         if self.squeezed:
             scaled = held + inside * self.out_size**2
@@ -231,18 +234,17 @@ class Architecture:
         head = _match(r"(pool_conv|conv_pool)_c(\d+)", words[-1], "a head such as pool_conv_c1280")
         stages = []
         for word in words[1:-1]:
-            operator, *numbers, se = _match(
+            operator, *counts, se = _match(
                 r"(ibn|fused)_d(\d+)_k(\d+)_s(\d+)_e(\d+)_c(\d+)(?:_se([\d.]+))?",
                 word,
                 "a stage such as ibn_d2_k3_s2_e6_c24",
             )
-            stages.append(Stage(operator, *map(int, numbers), float(se or 0)))  # type: ignore[arg-type]
+            depth, kernel, stride, expansion, channels = map(int, counts)
+            ratio = float(se or 0)
+            stages.append(Stage(operator, depth, kernel, stride, expansion, channels, ratio))  # type: ignore[arg-type]  # the pattern admits operators only
         kernel, stride, channels = map(int, stem)
-        return cls(
-            Stem(channels, kernel, stride),
-            tuple(stages),
-            Head(int(head[1]), head[0]),  # type: ignore[arg-type]
-        )
+        order, hidden = head
+        return cls(Stem(channels, kernel, stride), tuple(stages), Head(int(hidden), order))  # type: ignore[arg-type]  # the pattern admits orders only
 
     def blocks(self, image_size: int, n_classes: int) -> tuple[Block, ...]:
         """Return every block, from the stem to the head, for images of so many pixels."""

@@ -1,7 +1,8 @@
 """Searches and comparisons: from a definition to a folder that can be continued, read and trusted."""
 
+from moo_nas.study.compare import Comparison, compare
 from moo_nas.study.run import Run
 from moo_nas.study.search import search
 from moo_nas.study.session import Progress
 
-__all__ = ["Progress", "Run", "search"]
+__all__ = ["Comparison", "Progress", "Run", "compare", "search"]

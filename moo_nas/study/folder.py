@@ -66,7 +66,7 @@ class Folder:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             fresh.write_bytes(content.encode() if isinstance(content, str) else content)
-            os.replace(fresh, target)
+            fresh.replace(target)
         except OSError as error:
             fresh.unlink(missing_ok=True)
             raise StoreError(

@@ -19,7 +19,7 @@ from moo_nas.study.folder import Folder
 from moo_nas.study.run import Run
 from moo_nas.study.session import Listener, Session
 
-NAME = "run"  # what a search's only run is called in its store
+NAME = "search"  # what a search's only run is called in its store
 
 
 def search(

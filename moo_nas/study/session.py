@@ -29,6 +29,7 @@ _PATIENCE = 100
 class Progress:
     """How far a run is; ``detail`` says what is being done at the moment."""
 
+    name: str
     n_evaluations: int
     budget: int
     front_size: int
@@ -53,6 +54,7 @@ class Session:
         folder: Where its files go, if anywhere.
         progress: Called whenever something was measured.
         prefix: Where in the folder its files go.
+        measure: Is the front measured at the end, where a stop-watch can check a prediction?
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Session:
         folder: Folder | None = None,
         progress: Listener | None = None,
         prefix: str = "",
+        measure: bool = True,
     ) -> None:
         self._name = name
         self._algorithm = algorithm
@@ -73,6 +76,7 @@ class Session:
         self._folder = folder
         self._progress = progress
         self._prefix = prefix
+        self._measure = measure
         self._position: dict[str, int] = {}  # of each genome asked for, in ask order
         self._tables: list[Evaluations] = []
         self._front = np.empty((0, self._problem.n_obj))
@@ -98,10 +102,11 @@ class Session:
                 raise
             stop_reason = "interrupted"
         table = Evaluations.concat(self._tables)
-        run = Run(self._name, self._problem.space, formulation, table, {}, self._folder and self._folder.path)
+        folder = None if self._folder is None else self._folder.path / self._prefix
+        run = Run(self._name, self._problem.space, formulation, table, {}, folder)
         if stop_reason != "interrupted" and not run.feasible.any():
             stop_reason = "infeasible"
-        if stop_reason != "interrupted":
+        if self._measure and stop_reason != "interrupted":
             try:
                 run.measured = self._measure_front(run)
             except KeyboardInterrupt:
@@ -150,7 +155,7 @@ class Session:
         table = self._problem.evaluations(genomes)
         f, g = self._problem.fg(table)
         start = len(self._position)
-        fresh = []
+        fresh: list[int] = []
         for row, text in enumerate(map(genome_text, table.genomes)):
             if text not in self._position:
                 self._position[text] = start + len(fresh)
@@ -237,9 +242,8 @@ class Session:
     def _tell(self, detail: str) -> None:
         if self._progress is not None:
             volume = self._box.hypervolume(self._front) if self._box is not None else 0.0
-            self._progress(
-                Progress(len(self._position), self._budget, len(self._front), volume, self._n_failed, detail)
-            )
+            n, front = len(self._position), len(self._front)
+            self._progress(Progress(self._name, n, self._budget, front, volume, self._n_failed, detail))
 
 
 def _log_row(table: Evaluations, row: int) -> tuple[str, dict[str, float | None], str, str | None]:

@@ -1,0 +1,261 @@
+"""The command line: parse, call, print."""
+
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from inspect import getdoc
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from moo_nas import registry
+from moo_nas.errors import InputError, MooNasError
+from moo_nas.formulations import Formulation
+from moo_nas.problem import NASProblem
+from moo_nas.study import Comparison, Progress, Run
+from moo_nas.study import compare as run_comparison
+from moo_nas.study import search as run_search
+
+DONE, WRONG_INPUT, INTERRUPTED = 0, 2, 130
+_SHOWN_ROWS = 12
+
+app = typer.Typer(
+    help="Hardware-aware neural architecture search as multi-objective optimisation.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+ProblemName = Annotated[str, typer.Argument(help="What to search; see 'moo-nas list'.")]
+Objectives = Annotated[str | None, typer.Option(help="Metrics, separated by commas; the first is the score.")]
+Limits = Annotated[
+    list[str] | None, typer.Option("--limit", help="metric=value, of a product its target; repeat for more.")
+]
+Budget = Annotated[int, typer.Option(help="How many distinct architectures are evaluated.")]
+Jobs = Annotated[int, typer.Option(help="How many processes measure; -1 uses every core.")]
+ProblemOptions = Annotated[
+    list[str] | None, typer.Option("--problem-option", help="name=value of the problem; repeat for more.")
+]
+
+
+@app.command()
+def search(
+    problem: ProblemName,
+    formulation: Annotated[str, typer.Option(help="What is asked for.")] = "pareto",
+    algorithm: Annotated[str, typer.Option(help="What searches.")] = "nsga2",
+    objectives: Objectives = None,
+    limit: Limits = None,
+    budget: Budget = 200,
+    seed: Annotated[int, typer.Option(help="Of the search; the problem's own is a problem option.")] = 0,
+    jobs: Jobs = -1,
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder; by default one under runs/ named for the run.")
+    ] = None,
+    problem_option: ProblemOptions = None,
+    algorithm_option: Annotated[
+        list[str] | None,
+        typer.Option("--algorithm-option", help="name=value of the algorithm; repeat for more."),
+    ] = None,
+) -> None:
+    """Search a problem. The same command on the same folder continues it."""
+    made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
+    asked = _formulation(formulation, made, objectives, limit)
+    solver = registry.make("algorithm", algorithm, _pairs(algorithm_option, "--algorithm-option"))
+    folder = out or Path("runs") / f"{problem}-{formulation}-{algorithm}-{budget}-seed{seed}"
+    with _bar() as listen:
+        run = run_search(made, asked, solver, budget, seed, jobs, folder, listen)
+    _print_run(run)
+    raise typer.Exit(INTERRUPTED if run.stop_reason == "interrupted" else DONE)
+
+
+@app.command()
+def compare(
+    problem: ProblemName,
+    formulations: Annotated[str, typer.Option(help="Names, separated by commas.")] = (
+        "single,constrained,product,pareto"
+    ),
+    algorithms: Annotated[str, typer.Option(help="Names, separated by commas.")] = "nsga2",
+    seeds: Annotated[int, typer.Option(help="How many seeds.")] = 3,
+    objectives: Objectives = None,
+    limit: Limits = None,
+    budget: Budget = 200,
+    jobs: Jobs = -1,
+    out: Annotated[Path | None, typer.Option(help="The comparison's folder.")] = None,
+    problem_option: ProblemOptions = None,
+) -> None:
+    """Compare formulations and algorithms on one problem, budget and store."""
+    made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
+    if objectives is not None:
+        made = made.under(registry.load("formulation", "pareto")(_words(objectives), {}, ()))
+    asked = {
+        name: _formulation(name, made, None, limit if name != "single" else None)
+        for name in _words(formulations)
+    }
+    folder = out or Path("runs") / f"{problem}-compare-{budget}-seeds{seeds}"
+    with _bar() as listen:
+        comparison = run_comparison(
+            made, asked, _words(algorithms), seeds, budget, jobs, folder, progress=listen
+        )
+    _print_comparison(comparison)
+    interrupted = any(run.stop_reason == "interrupted" for run in comparison.runs.values())
+    raise typer.Exit(INTERRUPTED if interrupted else DONE)
+
+
+@app.command("list")
+def list_names() -> None:
+    """List problems with their metrics, formulations and algorithms."""
+    for kind in ("problem", "formulation", "algorithm"):
+        table = Table(kind, "", box=None, pad_edge=False, header_style="bold")
+        for name in registry.names(kind):
+            target = registry.load(kind, name)
+            summary = (getdoc(target) or "").partition("\n")[0]
+            if kind == "problem":
+                metrics = ", ".join(metric.name for metric in target().evaluator.metrics)
+                summary = f"{summary} Metrics: {metrics}."
+            table.add_row(name, escape(summary))
+        _out.print(table)
+        _out.print()
+
+
+def main(arguments: Iterable[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 2 wrong input, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except MooNasError as error:
+        return _fail(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        _err.print("Interrupted: the same command continues.")
+        return INTERRUPTED
+    except Exception as error:
+        # typer's errors of usage have no public class in common.
+        if not hasattr(error, "format_message"):
+            raise
+        return _fail(error.format_message())
+    return code if isinstance(code, int) else DONE
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(message: str) -> int:
+    _err.print(f"moo-nas: {' '.join(message.split())}", markup=False)
+    return WRONG_INPUT
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts or ():
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            raise InputError(f"{option} takes name=value; got '{text}'.")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _formulation(
+    name: str, problem: NASProblem, objectives: str | None, limit: list[str] | None
+) -> Formulation:
+    limits = {}
+    for metric, text in _pairs(limit, "--limit").items():
+        try:
+            limits[metric] = float(text)
+        except ValueError:
+            raise InputError(f"--limit takes metric=number; got '{metric}={text}'.") from None
+    words = None if objectives is None else _words(objectives)
+    made: Formulation = registry.load("formulation", name)(words, limits, problem.formulation.metrics)
+    return made
+
+
+@contextmanager
+def _bar() -> Iterator[Any]:
+    """Show a progress bar on stderr; yields what to call with each :class:`Progress`."""
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("front {task.fields[front]}  hv {task.fields[volume]:.3f}  failed {task.fields[failed]}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[detail]}"),
+    ]
+    # Started by the first news, so that wrong input gets its one line and no empty bar.
+    bar = Bar(*columns, console=_err)
+    task = bar.add_task("", total=None, front=0, volume=0.0, failed=0, detail="")
+
+    def listen(progress: Progress) -> None:
+        bar.start()
+        bar.update(
+            task,
+            description=progress.name,
+            total=progress.budget,
+            completed=progress.n_evaluations,
+            front=progress.front_size,
+            volume=progress.hypervolume,
+            failed=progress.n_failed,
+            detail=progress.detail,
+        )
+
+    try:
+        yield listen
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def _print_run(run: Run) -> None:
+    n, failed = len(run.table), int(run.table.failed.sum())
+    _out.print(f"{n} architectures evaluated, {failed} failed; stopped: {run.stop_reason}.")
+    for metric in run.formulation.settings.get("left_out", ()):
+        _out.print(f"The factor of {metric} is left out: the problem has no meter for it.")
+    shown = run.front
+    if run.stop_reason == "infeasible":
+        _out.print("Nothing met the limits. The least violating:")
+        shown = run.least_violating
+    elif len(shown):
+        _out.print(f"Front: {len(shown)} architectures.")
+    if len(shown):
+        metrics = list(run.formulation.metrics)
+        table = Table(*metrics, "architecture", box=None, pad_edge=False, header_style="bold")
+        ordered = shown.sort_values(metrics[-1])
+        for _, row in ordered.head(_SHOWN_ROWS).iterrows():
+            table.add_row(*(f"{row[metric]:.5g}" for metric in metrics), row["architecture"])
+        _out.print(table)
+        if len(ordered) > _SHOWN_ROWS:
+            _out.print(f"... and {len(ordered) - _SHOWN_ROWS} more in front.csv")
+    if run.folder is not None:
+        _out.print(f"Files: {run.folder}")
+
+
+def _print_comparison(comparison: Comparison) -> None:
+    means = ["hypervolume", "front_size", *(f"best_{m}" for m in comparison.judge.metrics)]
+    ran = comparison.table[comparison.table["stop_reason"] != "refused"]
+    table = Table("method", "runs", *means, box=None, pad_edge=False, header_style="bold")
+    grouped = ran.groupby("method", sort=False)
+    for method, medians in grouped[means].median().sort_values("hypervolume", ascending=False).iterrows():
+        table.add_row(
+            str(method), str(len(grouped.get_group(method))), *(f"{value:.4g}" for value in medians)
+        )
+    _out.print("Medians over seeds:")
+    _out.print(table)
+    for method, reason in comparison.refused.items():
+        _out.print(f"{method}: refused. {reason}")
+    if comparison.folder is not None:
+        _out.print(f"Files: {comparison.folder}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

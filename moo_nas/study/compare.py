@@ -1,0 +1,218 @@
+"""Formulations and algorithms side by side: one problem, one budget, one store, one yardstick."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pymoo.core.algorithm import Algorithm
+
+from moo_nas.analysis.indicators import Box, nondominated
+from moo_nas.arrays import FloatArray
+from moo_nas.errors import FormulationError, InputError
+from moo_nas.evaluation import Runner, Store
+from moo_nas.formulations import Formulation
+from moo_nas.problem import NASProblem
+from moo_nas.study.folder import Folder
+from moo_nas.study.run import Run
+from moo_nas.study.search import define, prepare_algorithm, set_up
+from moo_nas.study.session import Listener, Session
+
+
+class Comparison:
+    """What a comparison found.
+
+    Every run is judged by all it evaluated, in the objectives of one formulation, whatever it was
+    itself asked for.
+
+    Args:
+        runs: Each run by (method, seed).
+        refused: Why a method could not run, by method.
+        judge: The formulation whose objectives they are judged in.
+        folder: Where its files are, if anywhere.
+    """
+
+    def __init__(
+        self,
+        runs: Mapping[tuple[str, int], Run],
+        refused: Mapping[str, str],
+        judge: Formulation,
+        folder: Path | None = None,
+    ) -> None:
+        self.runs = dict(runs)
+        self.refused = dict(refused)
+        self.judge = judge
+        self.folder = folder
+        self._judged = {key: self._valid(run) for key, run in self.runs.items()}
+        everything = [f for f, _ in self._judged.values() if len(f)]
+        self.box = Box.around(np.concatenate(everything)) if everything else None
+        self.curves = self._curves()
+        self.table = self._table()
+        self.fronts = self._fronts()
+
+    def _valid(self, run: Run) -> tuple[FloatArray, np.ndarray[Any, Any]]:
+        """Return the judged objectives of a run's valid evaluations, and when each was evaluated."""
+        f, g = self.judge.apply(run.table)
+        valid = np.flatnonzero(~run.table.failed & (g <= 0).all(axis=1))
+        return f[valid], valid
+
+    def _curves(self) -> pd.DataFrame:
+        rows = []
+        for (method, seed), (f, when) in self._judged.items():
+            front, volume = np.empty((0, self.judge.n_obj)), 0.0
+            position = dict(zip(when.tolist(), f, strict=True))
+            for evaluation in range(len(self.runs[method, seed].table)):
+                if evaluation in position and self.box is not None:
+                    larger = np.vstack([front, position[evaluation]])
+                    kept = nondominated(larger)
+                    if kept[-1]:
+                        front = larger[kept]
+                        volume = self.box.hypervolume(front)
+                rows.append((method, seed, evaluation + 1, volume))
+        return pd.DataFrame(rows, columns=["method", "seed", "evaluation", "hypervolume"])
+
+    def _table(self) -> pd.DataFrame:
+        rows: list[dict[str, Any]] = []
+        for (method, seed), run in self.runs.items():
+            f, _ = self._judged[method, seed]
+            curve = self.curves.query("method == @method and seed == @seed")["hypervolume"]
+            best = {f"best_{name}": np.nan for name in self.judge.metrics}
+            valid = run.table.rows(~run.table.failed)
+            for name in self.judge.metrics if len(valid) else ():
+                goal = min if valid.metric(name).goal == "min" else max
+                best[f"best_{name}"] = goal(valid[name])
+            rows.append(
+                {
+                    "method": method,
+                    "seed": seed,
+                    "evaluations": len(run.table),
+                    "failed": int(run.table.failed.sum()),
+                    "hypervolume": curve.iloc[-1] if len(curve) else 0.0,
+                    "front_size": int(nondominated(f).sum()),
+                    **best,
+                    "stop_reason": run.stop_reason,
+                    "reason": None,
+                }
+            )
+        rows += [
+            {"method": method, "stop_reason": "refused", "reason": reason}
+            for method, reason in self.refused.items()
+        ]
+        return pd.DataFrame(rows)
+
+    def _fronts(self) -> pd.DataFrame:
+        """Return each run's non-dominated rows in the judged metrics."""
+        frames = []
+        for (method, seed), run in self.runs.items():
+            f, when = self._judged[method, seed]
+            rows = run.table.rows(when[nondominated(f)])
+            frame = pd.DataFrame({name: rows[name] for name in self.judge.metrics})
+            frame.insert(0, "method", method)
+            frame.insert(1, "seed", seed)
+            frame["architecture"] = [str(run.space.decode(genome)) for genome in rows.genomes]
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def compare(
+    problem: NASProblem,
+    formulations: Sequence[Formulation] | Mapping[str, Formulation],
+    algorithms: Sequence[str] | Mapping[str, str | Algorithm] = ("nsga2",),
+    seeds: int | Sequence[int] = 3,
+    budget: int = 200,
+    n_jobs: int = 1,
+    out: str | os.PathLike[str] | None = None,
+    judge: Formulation | None = None,
+    progress: Listener | None = None,
+) -> Comparison:
+    """Run every formulation with every algorithm and seed, and judge them all alike.
+
+    Runs share one store: an architecture that two of them ask for is measured once, and counts in
+    the budget of both. A formulation that an algorithm refuses is reported, not run.
+
+    Args:
+        problem: What is searched.
+        formulations: What is asked for, by name or in a row.
+        algorithms: Registered names; or any pymoo algorithms, by name.
+        seeds: How many (0, 1, ...), or which.
+        budget: Evaluations of each run.
+        n_jobs: How many processes measure.
+        out: The folder for ``comparison.csv``, ``comparison.png``, ``report.html``, the one
+            ``evaluations.sqlite``, and ``runs/<method>/seed<k>/`` with each run's files.
+        judge: In whose objectives the runs are judged; by default the problem's formulation.
+        progress: Called whenever something was measured.
+
+    Raises:
+        InputError: Nothing to compare, or what :func:`search` would refuse.
+        StoreError: The folder cannot be used, or holds another run; it is left as it is.
+    """
+    if budget < 1:
+        raise InputError(f"The budget must be at least 1 evaluation; got {budget}.")
+    judge = problem.formulation if judge is None else judge
+    numbers = range(seeds) if isinstance(seeds, int) else seeds
+    asked = _by_name(formulations)
+    solvers = dict(algorithms) if isinstance(algorithms, Mapping) else {name: name for name in algorithms}
+    if not (asked and solvers and len(numbers)):
+        raise InputError("A comparison needs at least one formulation, one algorithm and one seed.")
+    problem = problem.also_measuring(judge.metrics)
+    plans: dict[tuple[str, int], tuple[NASProblem, Algorithm, dict[str, Any]]] = {}
+    refused: dict[str, str] = {}
+    for asked_name, formulation in asked.items():
+        for solver_name, solver in solvers.items():
+            method = f"{asked_name}-{solver_name}"
+            for seed in numbers:
+                algorithm, description = prepare_algorithm(solver, seed)
+                stated = problem.under(formulation)
+                try:
+                    ready = set_up(algorithm, stated, seed)
+                except FormulationError as error:
+                    refused[method] = str(error)
+                    break
+                definition = define(ready.problem, description, budget, seed)
+                plans[method, seed] = (stated, algorithm, definition)
+    if not plans:
+        raise InputError(f"No method can run: {'; '.join(refused.values())}")
+    names = {f"{method}/seed{seed}": plan[2] for (method, seed), plan in plans.items()}
+    folder = None if out is None else Folder(out, {"comparison": names, "judge": judge.settings})
+    try:
+        store = Store() if folder is None else folder.store
+        shared = problem.at(store, Runner(n_jobs))
+        runs = {}
+        for number, ((method, seed), (stated, algorithm, definition)) in enumerate(plans.items(), start=1):
+            name = f"{method}/seed{seed}"
+            ready = set_up(algorithm, shared.under(stated.formulation), seed)
+            listen = _numbered(progress, f"{number} of {len(plans)}")
+            session = Session(name, ready, definition, folder, listen, prefix=f"runs/{name}/", measure=False)
+            runs[method, seed] = session.run()
+            if runs[method, seed].stop_reason == "interrupted":
+                break
+        comparison = Comparison(runs, refused, shared.fitted(judge), None if folder is None else folder.path)
+        if folder is not None:
+            folder.write("comparison.csv", comparison.table.to_csv(index=False))
+        return comparison
+    finally:
+        if folder is not None:
+            folder.close()
+
+
+def _numbered(progress: Listener | None, place: str) -> Listener | None:
+    if progress is None:
+        return None
+    return lambda news: progress(replace(news, name=f"{news.name} ({place})"))
+
+
+def _by_name(formulations: Sequence[Formulation] | Mapping[str, Formulation]) -> dict[str, Formulation]:
+    if isinstance(formulations, Mapping):
+        return dict(formulations)
+    named: dict[str, Formulation] = {}
+    for formulation in formulations:
+        if formulation.name in named:
+            raise InputError(
+                f"Two formulations are called '{formulation.name}': give them names of your own, "
+                f"{{'a': ..., 'b': ...}}."
+            )
+        named[formulation.name] = formulation
+    return named

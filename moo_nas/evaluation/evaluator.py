@@ -1,7 +1,7 @@
 """Genomes in, a table of measurements out: canonical, once each, from the store where they are there."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -77,6 +77,10 @@ class Evaluator:
     def at(self, store: Store, runner: Runner) -> "Evaluator":
         """Return the same evaluator with another store and runner."""
         return Evaluator(self.space, self.sources, self.seed, store, runner, self.n_reference)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return the same evaluator: pymoo copies problems, and copies must share what was measured."""
+        return self
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pymoo.core.algorithm import Algorithm
+from pymoo.core.problem import Problem
 from pymoo.problems.static import StaticProblem
 
 from moo_nas.analysis.indicators import Box, nondominated
@@ -77,6 +78,10 @@ class Session:
         self._progress = progress
         self._prefix = prefix
         self._measure = measure
+        # What pymoo needs to know of the problem to take F and G as answers; it copies it each time.
+        self._shape = Problem(
+            n_var=self._problem.n_var, n_obj=self._problem.n_obj, n_ieq_constr=self._problem.n_ieq_constr
+        )
         self._position: dict[str, int] = {}  # of each genome asked for, in ask order
         self._tables: list[Evaluations] = []
         self._front = np.empty((0, self._problem.n_obj))
@@ -130,7 +135,7 @@ class Session:
             f, g = self._evaluate(genomes[:whole])
             if whole < len(genomes):
                 break
-            answers = StaticProblem(self._problem, F=f, **({"G": g} if g.shape[1] else {}))
+            answers = StaticProblem(self._shape, F=f, **({"G": g} if g.shape[1] else {}))
             algorithm.evaluator.eval(answers, infills, skip_already_evaluated=False)
             algorithm.tell(infills=infills)
             if len(self._position) == self._problem.space.size:

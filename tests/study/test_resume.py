@@ -11,17 +11,24 @@ from pathlib import Path
 
 import pytest
 
-from moo_nas import Pareto, search
+from moo_nas import Pareto, Run, search
+from moo_nas.algorithms import NSGA2
 from problems.haenas import HaeNAS
 
 BUDGET = 24
 SEARCH = f"""
 import sys
 from moo_nas import Pareto, search
+from moo_nas.algorithms import NSGA2
 from problems.haenas import HaeNAS
-search(HaeNAS(image_size=16, batch_size=4), Pareto("params", "snip"), budget={BUDGET}, seed=3,
+search(HaeNAS(image_size=16, batch_size=4), Pareto("params", "snip"), NSGA2(8), {BUDGET}, seed=3,
        n_jobs=int(sys.argv[2]), out=sys.argv[1])
 """
+
+
+def run_here(out: Path, n_jobs: int) -> Run:
+    problem = HaeNAS(image_size=16, batch_size=4)
+    return search(problem, Pareto("params", "snip"), NSGA2(8), BUDGET, seed=3, n_jobs=n_jobs, out=out)
 
 
 def rows(folder: Path) -> list[tuple[object, ...]]:
@@ -40,14 +47,7 @@ def measured(folder: Path) -> int:
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("unbroken")
-    search(
-        HaeNAS(image_size=16, batch_size=4),
-        Pareto("params", "snip"),
-        budget=BUDGET,
-        seed=3,
-        n_jobs=1,
-        out=out,
-    )
+    run_here(out, 1)
     return out
 
 
@@ -77,22 +77,13 @@ def test_killed_three_times_and_started_again_it_ends_as_an_unbroken_run(unbroke
 
 
 def test_the_number_of_workers_never_changes_a_result(unbroken, tmp_path):
-    search(
-        HaeNAS(image_size=16, batch_size=4),
-        Pareto("params", "snip"),
-        budget=BUDGET,
-        seed=3,
-        n_jobs=2,
-        out=tmp_path,
-    )
+    run_here(tmp_path, 2)
     same_result(unbroken, tmp_path)
 
 
 def test_a_finished_run_called_again_measures_nothing_and_writes_the_same(unbroken):
     before, count = (unbroken / "front.csv").read_bytes(), measured(unbroken)
-    run = search(
-        HaeNAS(image_size=16, batch_size=4), Pareto("params", "snip"), budget=BUDGET, seed=3, out=unbroken
-    )
+    run = run_here(unbroken, 1)
     assert (unbroken / "front.csv").read_bytes() == before
     assert measured(unbroken) == count
     assert len(run.evaluations) == BUDGET

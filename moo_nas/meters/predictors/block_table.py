@@ -1,6 +1,7 @@
 """Latency from a table of single blocks measured on this device, corrected on a few whole networks."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ from moo_nas.meters.analytic import Analytic
 from moo_nas.meters.base import BlockMeter, Memory, Metric
 from moo_nas.meters.device.timer import CpuLatency, inference, time_rounds, torch_threads
 from moo_nas.meters.predictors.sample import error_card, measured_networks
-from moo_nas.spaces import Block, SearchSpace, StageSpace
+from moo_nas.spaces import Architecture, Block, SearchSpace, StageSpace
 
 
 class BlockTableLatency(BlockMeter):
@@ -68,6 +69,11 @@ class BlockTableLatency(BlockMeter):
 
     def block_cost(self, block: Block) -> FloatArray:
         return np.array([self._block_features(block) @ self._weights])
+
+    def summed_blocks(self, architectures: Sequence[Architecture]) -> FloatArray:
+        """Return the blocks' measured latencies in ms, summed, ``(n,)``: the prediction without residual."""
+        blocks = (a.blocks(self.image_size, self.n_classes) for a in architectures)
+        return np.array([sum(self._block_features(b)[0] for b in some) for some in blocks])
 
     def _measure_blocks(self, space: StageSpace) -> dict[str, Any]:
         from moo_nas.networks import build_block

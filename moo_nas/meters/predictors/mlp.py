@@ -94,7 +94,9 @@ def _fit(features: FloatArray, measured: FloatArray, seed: int) -> dict[str, Any
     mean, std = float(target.mean()), float(target.std()) or 1.0
 
     def fitted(rows: IntArray) -> list[tuple[FloatArray, FloatArray]]:
-        model = MLPRegressor(_HIDDEN, solver="lbfgs", alpha=1e-2, max_iter=1000, random_state=seed % 2**32)
+        model = MLPRegressor(
+            hidden_layer_sizes=_HIDDEN, solver="lbfgs", alpha=1e-2, max_iter=1000, random_state=seed % 2**32
+        )
         with threadpool_limits(1):
             model.fit(features[rows], (target[rows] - mean) / std)
         return list(zip(model.coefs_, model.intercepts_, strict=True))

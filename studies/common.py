@@ -1,0 +1,76 @@
+"""What the studies share: their options, and where their results go."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from moo_nas.study import Comparison
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a study was asked for; ``smoke`` makes everything tiny, to show that it runs."""
+
+    smoke: bool
+    jobs: int
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        """Options of the problem."""
+        if self.smoke:
+            return {
+                "image_size": 16,
+                "batch_size": 8,
+                "n_reference": 10,
+                "n_networks": 5,
+                "latency_size": 32,
+            }
+        return {}
+
+    def seeds(self, n: int) -> int:
+        """How many seeds, of ``n`` in the whole study."""
+        return 1 if self.smoke else n
+
+    def budget(self, n: int) -> int:
+        """How many evaluations, of ``n`` in the whole study."""
+        return 8 if self.smoke else n
+
+    def folder(self, study: str) -> Path:
+        """Where the study's runs go."""
+        return HERE.parent / "runs" / ("smoke" if self.smoke else "") / study
+
+    @property
+    def results(self) -> Path:
+        """Where the study's results go."""
+        path = HERE.parent / "runs" / "smoke" / "results" if self.smoke else HERE / "results"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def arguments(description: str | None) -> Options:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--smoke", action="store_true", help="tiny: shows that it runs")
+    parser.add_argument("--jobs", type=int, default=-1, help="processes that measure (default: every core)")
+    given = parser.parse_args()
+    return Options(given.smoke, given.jobs)
+
+
+def publish(comparison: Comparison, options: Options, study: str) -> None:
+    """Write a comparison's tidy table and picture to the results, and print the medians."""
+    table = comparison.table
+    target = options.results / f"{study}.csv"
+    table.to_csv(target, index=False)
+    if comparison.folder is not None:
+        (options.results / f"{study}.png").write_bytes((comparison.folder / "comparison.png").read_bytes())
+    ran = table[table["stop_reason"] != "refused"]
+    columns = ["hypervolume", "front_size", *(c for c in table.columns if c.startswith("best_"))]
+    print(ran.groupby("method", sort=False)[columns].median().to_string(float_format="%.4g"))
+    for method, reason in comparison.refused.items():
+        print(f"{method}: refused. {reason}")
+    print(f"Results: {target}")

@@ -1,0 +1,141 @@
+"""How fast are the proxies' shared pass, the analytic costs, and the optimiser itself?
+
+Three ratios, each measured side by side in this one run:
+
+1.  grad_norm, snip and jacob_cov of one network from one shared pass, against three separate passes on
+    deep copies (each the proxy's usual recipe): 32 px, batch 16. Asked: at most 0.5.
+2.  Analytic costs of HaeNAS genomes a second, in batches of a million. Asked: at least 1,000,000.
+3.  The optimiser's own seconds per evaluation at population 100, the problem answering at once,
+    against pymoo's NSGA-II (its defaults) on the same problem. Asked: at most 1.
+
+Run:     python studies/speed.py [--smoke]
+Takes:   1 minute, 15 s with --smoke.
+Writes:  studies/results/speed.csv (runs/smoke/results/speed.csv with --smoke).
+"""
+
+import copy
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from common import arguments
+from pymoo.algorithms.moo import nsga2
+from pymoo.core.problem import Problem
+from torch import Tensor, nn
+
+from moo_nas.algorithms import NSGA2
+from moo_nas.meters import Analytic
+from moo_nas.meters.proxies import score_network
+from moo_nas.meters.proxies.inputs import load_batch
+from moo_nas.networks import build
+from moo_nas.spaces import StageSpace
+
+PROXIES = ("grad_norm", "snip", "jacob_cov")
+SPACE = StageSpace.haenas()
+
+
+def separate_passes(network: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
+    """Return the three proxies, each by a pass of its own on a deep copy."""
+
+    def gradients() -> list[tuple[Tensor, Tensor]]:
+        net = copy.deepcopy(network).train()
+        nn.functional.cross_entropy(net(images), labels).backward()
+        layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+        return [(m.weight.detach(), m.weight.grad) for m in layers]
+
+    norm = sum(float(gradient.norm()) for _, gradient in gradients())
+    snip = sum(float((weight * gradient).abs().sum()) for weight, gradient in gradients())
+    net, inputs = copy.deepcopy(network).train(), images.clone().requires_grad_(True)
+    scores = net(inputs)
+    scores.backward(torch.ones_like(scores))
+    eigenvalues = np.linalg.eigvalsh(np.corrcoef(inputs.grad.flatten(1).numpy())) + 1e-5
+    return {
+        "grad_norm": norm,
+        "snip": snip,
+        "jacob_cov": -float((np.log(eigenvalues) + 1 / eigenvalues).sum()),
+    }
+
+
+def proxies(n_networks: int) -> tuple[float, float]:
+    """Return the median seconds of the shared pass and of separate passes, over networks."""
+    batch = load_batch("digits", 16, 32, 0)
+    images, labels = torch.tensor(batch.images, dtype=torch.float32), torch.tensor(batch.labels)
+    shared, separate = [], []
+    for genome in SPACE.sample(n_networks, seed=0):
+        network = build(SPACE.decode(genome), 10)
+        seconds_shared, ours = clock(lambda n=network: score_network(n, images, labels, PROXIES))
+        seconds_separate, theirs = clock(lambda n=network: separate_passes(n, images, labels))
+        for name in PROXIES:
+            np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-3)
+        shared.append(seconds_shared)
+        separate.append(seconds_separate)
+    return float(np.median(shared)), float(np.median(separate))
+
+
+def genomes_a_second(n: int, rounds: int) -> float:
+    """Return how many genomes a second the analytic costs take, the median of rounds."""
+    tables, genomes = SPACE.tabulate(Analytic(96, 10)), SPACE.sample(n, seed=0)
+    return n / float(np.median([clock(lambda: tables(genomes))[0] for _ in range(rounds)]))
+
+
+class Instant(Problem):
+    """A problem that answers at once: two conflicting sums over the genes."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            n_var=SPACE.n_var, n_obj=2, xl=np.zeros(SPACE.n_var), xu=SPACE.n_choices - 1.0, vtype=int
+        )
+        self.space = SPACE
+        self._weights = np.random.default_rng(0).normal(size=(SPACE.n_var, 2))
+
+    def _evaluate(self, x: Any, out: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        out["F"] = np.rint(x) @ self._weights
+
+
+def optimiser_seconds(make: Callable[[], Any], n_evaluations: int) -> float:
+    """Return an algorithm's own seconds per evaluation."""
+    algorithm = make()
+    algorithm.setup(Instant(), termination=("n_eval", n_evaluations), seed=0, verbose=False)
+    seconds, _ = clock(algorithm.run)
+    return seconds / algorithm.evaluator.n_eval
+
+
+def clock(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Return a call's seconds and its result."""
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
+
+
+def main() -> None:
+    """Run the study."""
+    options = arguments(__doc__)
+    torch.set_num_threads(1)
+    proxies(2)  # warms up
+    shared, separate = proxies(4 if options.smoke else 30)
+    rate = genomes_a_second(100_000 if options.smoke else 1_000_000, 5)
+    pairs = [
+        [optimiser_seconds(lambda c=cls: c(pop_size=100), 2_000) for cls in (NSGA2, nsga2.NSGA2)]
+        for _ in range(3 if options.smoke else 15)
+    ]
+    ours, theirs = np.median(pairs, axis=0)
+    table = pd.DataFrame(
+        [
+            ("three proxies: one pass / separate passes", shared / separate, "<= 0.5"),
+            ("analytic costs: million genomes a second", rate / 1e6, ">= 1"),
+            ("optimiser seconds per evaluation: ours / pymoo's NSGA-II", ours / theirs, "<= 1"),
+        ],
+        columns=["figure", "measured", "asked"],
+    )
+    print(table.to_string(index=False, float_format="%.3f"))
+    print(f"optimiser: {1e6 * ours:.0f} against {1e6 * theirs:.0f} microseconds per evaluation")
+    target = options.results / "speed.csv"
+    table.to_csv(target, index=False)
+    print(f"Results: {target}")
+
+
+if __name__ == "__main__":
+    main()

@@ -229,7 +229,8 @@ def _print_run(run: Run) -> None:
         _out.print(f"Front: {len(shown)} architectures.")
     if len(shown):
         metrics = list(run.formulation.metrics)
-        table = Table(*metrics, "architecture", box=None, pad_edge=False, header_style="bold")
+        table = Table(*metrics, box=None, pad_edge=False, header_style="bold", expand=True)
+        table.add_column("architecture", no_wrap=True, overflow="ellipsis", ratio=1)
         ordered = shown.sort_values(metrics[-1])
         for _, row in ordered.head(_SHOWN_ROWS).iterrows():
             table.add_row(*(f"{row[metric]:.5g}" for metric in metrics), row["architecture"])

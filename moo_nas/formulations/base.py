@@ -40,6 +40,11 @@ class Formulation(ABC):
         return 1
 
     @property
+    def objective_names(self) -> tuple[str, ...]:
+        """The metrics that are optimised each for itself; none where a fitness of several is."""
+        return ()
+
+    @property
     def n_ieq_constr(self) -> int:
         """How many constraints it makes."""
         return 0

@@ -52,6 +52,10 @@ class Constrained(Formulation):
     def n_ieq_constr(self) -> int:
         return len(self.limits)
 
+    @property
+    def objective_names(self) -> tuple[str, ...]:
+        return (self.score,)
+
     def objectives(self, evaluations: Evaluations) -> FloatArray:
         return minimised(evaluations, self.score)[:, None]
 

@@ -32,32 +32,36 @@ class Pareto(Formulation):
             raise FormulationError(f"Pareto needs at least two objectives; got {objectives}.")
         if len(set(objectives)) != len(objectives):
             raise FormulationError(f"Pareto has an objective twice: {objectives}.")
-        self.names = objectives
+        self._names = objectives
         self.limits = {metric: float(limit) for metric, limit in (limits or {}).items()}
         check_limits(self.limits)
 
     def __repr__(self) -> str:
         limits = f", limits={self.limits}" if self.limits else ""
-        return f"Pareto({', '.join(map(repr, self.names))}{limits})"
+        return f"Pareto({', '.join(map(repr, self._names))}{limits})"
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self.names, *self.limits)))
+        return tuple(dict.fromkeys((*self._names, *self.limits)))
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"formulation": self.name, "objectives": list(self.names), "limits": self.limits}
+        return {"formulation": self.name, "objectives": list(self._names), "limits": self.limits}
 
     @property
     def n_obj(self) -> int:
-        return len(self.names)
+        return len(self._names)
 
     @property
     def n_ieq_constr(self) -> int:
         return len(self.limits)
 
+    @property
+    def objective_names(self) -> tuple[str, ...]:
+        return self._names
+
     def objectives(self, evaluations: Evaluations) -> FloatArray:
-        return np.column_stack([minimised(evaluations, name) for name in self.names])
+        return np.column_stack([minimised(evaluations, name) for name in self._names])
 
     def constraints(self, evaluations: Evaluations) -> FloatArray:
         return violations(evaluations, self.limits)

@@ -28,6 +28,10 @@ class Single(Formulation):
     def settings(self) -> dict[str, Any]:
         return {"formulation": self.name, "score": self.score}
 
+    @property
+    def objective_names(self) -> tuple[str, ...]:
+        return (self.score,)
+
     def objectives(self, evaluations: Evaluations) -> FloatArray:
         return minimised(evaluations, self.score)[:, None]
 

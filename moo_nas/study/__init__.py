@@ -1,6 +1,7 @@
 """Searches and comparisons: from a definition to a folder that can be continued, read and trusted."""
 
-from moo_nas.study.compare import Comparison, compare
+from moo_nas.study.compare import compare
+from moo_nas.study.comparison import Comparison
 from moo_nas.study.run import Run
 from moo_nas.study.search import search
 from moo_nas.study.session import Progress

@@ -20,6 +20,7 @@ from moo_nas.evaluation.evaluator import genome_text
 from moo_nas.meters.device import machine
 from moo_nas.problem import NASProblem
 from moo_nas.study.folder import Folder
+from moo_nas.study.publish import publish_run
 from moo_nas.study.run import Run
 
 # An algorithm that proposes nothing new so many times in a row will not end by itself.
@@ -55,7 +56,7 @@ class Session:
         folder: Where its files go, if anywhere.
         progress: Called whenever something was measured.
         prefix: Where in the folder its files go.
-        measure: Is the front measured at the end, where a stop-watch can check a prediction?
+        alone: Measure the front at the end and write pictures and a page; a comparison has its own.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Session:
         folder: Folder | None = None,
         progress: Listener | None = None,
         prefix: str = "",
-        measure: bool = True,
+        alone: bool = True,
     ) -> None:
         self._name = name
         self._algorithm = algorithm
@@ -77,7 +78,7 @@ class Session:
         self._folder = folder
         self._progress = progress
         self._prefix = prefix
-        self._measure = measure
+        self._alone = alone
         # What pymoo needs to know of the problem to take F and G as answers; it copies it each time.
         self._shape = Problem(
             n_var=self._problem.n_var, n_obj=self._problem.n_obj, n_ieq_constr=self._problem.n_ieq_constr
@@ -111,16 +112,14 @@ class Session:
         run = Run(self._name, self._problem.space, formulation, table, {}, folder)
         if stop_reason != "interrupted" and not run.feasible.any():
             stop_reason = "infeasible"
-        if self._measure and stop_reason != "interrupted":
+        if self._alone and stop_reason != "interrupted":
             try:
                 run.measured = self._measure_front(run)
             except KeyboardInterrupt:
                 stop_reason = "interrupted"
         run.record = self._write_record(stop_reason)
         if self._folder is not None:
-            self._folder.write(self._prefix + "front.csv", run.front.drop(columns="reason").to_csv())
-            if run.measured is not None:
-                self._folder.write(self._prefix + "measured.csv", run.measured.to_csv(index=False))
+            publish_run(run, self._folder, self._prefix, pictures=self._alone)
         return run
 
     def _search(self) -> str:

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -32,13 +33,13 @@ def run_here(out: Path, n_jobs: int) -> Run:
 
 
 def rows(folder: Path) -> list[tuple[object, ...]]:
-    with sqlite3.connect(folder / "evaluations.sqlite") as db:
+    with closing(sqlite3.connect(folder / "evaluations.sqlite")) as db:
         return db.execute("SELECT * FROM evaluations ORDER BY run, position").fetchall()
 
 
 def measured(folder: Path) -> int:
     try:
-        with sqlite3.connect(f"file:{folder}/evaluations.sqlite?mode=ro", uri=True) as db:
+        with closing(sqlite3.connect(f"file:{folder}/evaluations.sqlite?mode=ro", uri=True)) as db:
             return int(db.execute("SELECT count(*) FROM measurements").fetchone()[0])
     except sqlite3.Error:
         return 0

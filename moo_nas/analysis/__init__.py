@@ -1,0 +1,1 @@
+"""What runs found, as numbers, pictures and pages; on tables and arrays only."""

@@ -1,0 +1,139 @@
+"""The part of a page that says what was run, from a run's record."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from moo_nas.analysis.page import Html, facts, note, section, table, text, words
+from moo_nas.analysis.style import number, seconds
+
+_STOPS = {
+    "budget": "the budget was spent",
+    "exhausted": "nothing new was left to evaluate",
+    "stagnated": "the algorithm proposed nothing new any more",
+    "time": "its time was over",
+    "infeasible": "the budget was spent, and nothing feasible was found",
+    "interrupted": "it was interrupted; started again with the same folder, it goes on from there",
+    "refused": "it could not run",
+}
+_OPEN = "left to the reference sample"
+
+
+def stop_words(reason: object) -> str:
+    """Return why a run ended, in words."""
+    return "it is still running, or was killed" if reason is None else _STOPS.get(str(reason), str(reason))
+
+
+def run_section(record: Mapping[str, Any]) -> Html:
+    """Return what was run: problem, algorithm, budget, times, machine, versions."""
+    problem, algorithm = dict(record.get("problem", {})), dict(record.get("algorithm", {}))
+    name, kind = problem.pop("name", ""), str(algorithm.pop("class", "")).rpartition(".")[2]
+    times = [
+        f"{seconds(record[key])} {what}"
+        for key, what in (("wall_seconds", "on the clock"), ("cpu_seconds", "of computing"))
+        if key in record
+    ]
+    known = {
+        "problem": _titled(name, problem),
+        "algorithm": _titled(kind, algorithm),
+        "budget": words(record.get("budget"), ""),
+        "evaluated": _evaluated(record),
+        "seed": words(record.get("seed", record.get("seeds")), ""),
+        "end": stop_words(record["stop_reason"]) if "stop_reason" in record else "",
+        "time": ", ".join(times),
+        "machine": words(record.get("machine"), ""),
+        "versions": words(record.get("versions"), ""),
+        "written": words(record.get("written"), ""),
+    }
+    return section("What was run", facts(known), *_formulation(record), *_setup(record))
+
+
+def failures_section(evaluations: pd.DataFrame) -> Html:
+    """Return what could not be measured, by reason, most frequent first; nothing if all could."""
+    failed = (
+        evaluations[evaluations["status"] == "failed"] if "status" in evaluations else evaluations.iloc[:0]
+    )
+    if failed.empty:
+        return Html()
+    groups = failed.assign(reason=failed["reason"].fillna("no reason given")).groupby("reason")
+    rows = [
+        (len(group), str(reason), Html(f"<code>{text(group['architecture'].iloc[0])}</code>"))
+        for reason, group in sorted(groups, key=lambda item: -len(item[1]))
+    ]
+    return section(
+        "What could not be measured",
+        f"{len(failed)} of {len(evaluations)} architectures failed; they are no part of the front.",
+        table(["architectures", "reason", "for example"], rows, "Failures by reason"),
+    )
+
+
+def error_words(card: Mapping[str, Any], how: str) -> str:
+    """Return a predictor's error card in words.
+
+    Example:
+        >>> error_words({"n": 20, "spearman": 0.95, "median_error": 0.08, "p95_error": 0.14}, "left out")
+        'on 20 networks left out: Spearman 0.95, median error 8.0 %, 95 % within 14.0 %'
+    """
+    parts = [f"{name.capitalize()} {number(card[name])}" for name in ("spearman", "kendall") if name in card]
+    parts += [
+        f"{what} {100 * card[key]:.1f} %"
+        for key, what in (("median_error", "median error"), ("p95_error", "95 % within"))
+        if key in card
+    ]
+    return f"on {words(card.get('n'), 'the')} networks {how}: " + ", ".join(parts)
+
+
+def _titled(name: object, options: Mapping[str, Any]) -> str:
+    return f"{name}: {words(options)}" if name and options else str(name)
+
+
+def _evaluated(record: Mapping[str, Any]) -> str:
+    if "n_evaluations" not in record:
+        return ""
+    failed = f", {record['n_failed']} of them failed" if record.get("n_failed") else ""
+    return f"{record['n_evaluations']} architectures{failed}"
+
+
+def _formulation(record: Mapping[str, Any]) -> list[Html]:
+    """Return the formulation as asked and as fitted, and what it had to leave out."""
+    used, asked = record.get("formulation") or {}, record.get("asked_formulation") or {}
+    if not used:
+        return []
+    rows = [
+        (name, words(asked.get(name), _OPEN), words(value))
+        for name, value in used.items()
+        if name != "left_out"
+    ]
+    parts = [
+        Html("<h3>What was asked</h3>"),
+        table(["", "asked", "used"], rows, "The formulation as asked and as used"),
+    ]
+    if used.get("left_out"):
+        parts.append(note(f"Left out: {words(used['left_out'])}. The problem has no meter for it."))
+    return parts
+
+
+def _setup(record: Mapping[str, Any]) -> list[Html]:
+    """Return what was prepared before the search, how long it took, and what predictors are worth."""
+    setup: Mapping[str, Any] = record.get("setup") or {}
+    if not setup:
+        return []
+    rows = []
+    for name, value in setup.items():
+        details = [
+            error_words(value[key], how)
+            for key, how in (("left_out", "left out in turn"), ("held_out", "held out"))
+            if isinstance(value.get(key), Mapping)
+        ]
+        rest = {k: v for k, v in value.items() if k not in ("left_out", "held_out", "seconds")}
+        rest = {k: v for k, v in rest.items() if not (isinstance(v, list) and v and isinstance(v[0], list))}
+        details += [words(rest)] if rest else []
+        took = seconds(float(value.get("seconds", 0.0))).replace(" ", "\N{NO-BREAK SPACE}")
+        rows.append((name.partition("/")[0], took, "; ".join(details)))
+    total = seconds(sum(float(value.get("seconds", 0.0)) for value in setup.values()))
+    return [
+        Html("<h3>Set-up</h3>"),
+        Html(f"<p>Made once, in {total}; not counted in the budget.</p>"),
+        table(["what", "took", "what came of it"], rows, "What the search was set up with"),
+    ]

@@ -1,0 +1,106 @@
+"""The tables behind pictures: which rows are drawn, in which order, and what sums them up."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from moo_nas.analysis.indicators import nondominated
+from moo_nas.arrays import BoolArray, FloatArray
+from moo_nas.meters import Metric
+
+
+def finite(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return the rows in which these columns are there and finite."""
+    if not all(column in table for column in columns):
+        return table.iloc[:0].reindex(columns=[*table.columns, *(c for c in columns if c not in table)])
+    values = table[list(columns)].to_numpy(dtype=np.float64)
+    kept: pd.DataFrame = table[np.isfinite(values).all(axis=1)]
+    return kept
+
+
+def feasible_rows(evaluations: pd.DataFrame) -> BoolArray:
+    """Return which rows are feasible ``(n,)``; all of them in a table that does not say."""
+    if "feasible" not in evaluations:
+        return np.ones(len(evaluations), dtype=bool)
+    return evaluations["feasible"].to_numpy(dtype=bool)
+
+
+def minimised(table: pd.DataFrame, metrics: Iterable[Metric]) -> FloatArray:
+    """Return metrics ``(n, n_metrics)`` with their signs such that less is better."""
+    columns = [table[m.name].to_numpy(dtype=np.float64) * (1 if m.goal == "min" else -1) for m in metrics]
+    return np.column_stack(columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Which columns of a table of measurements hold what, found by their names."""
+
+    metric: str
+    predicted: str
+    spread: str | None
+
+    @classmethod
+    def of(cls, measured: pd.DataFrame | None) -> "Measured | None":
+        """Return the columns of a table such as ``measured.csv``, or None if there is nothing in it."""
+        if measured is None or measured.empty:
+            return None
+        for column in map(str, measured.columns):
+            metric = column.removeprefix("predicted_")
+            if metric != column and metric in measured:
+                spread = next((str(c) for c in measured if str(c).startswith("spread_")), None)
+                return cls(metric, column, spread)
+        return None
+
+    def spreads(self, measured: pd.DataFrame) -> FloatArray:
+        """Return the spread of each measurement ``(n,)``, 0 where none is given."""
+        if self.spread is None:
+            return np.zeros(len(measured))
+        spreads: FloatArray = np.nan_to_num(measured[self.spread].to_numpy(dtype=np.float64))
+        return spreads
+
+
+def staircase(front: pd.DataFrame, x: Metric, y: Metric) -> pd.DataFrame:
+    """Return the rows that are non-dominated in two metrics, from left to right."""
+    rows = finite(front, x.name, y.name)
+    kept = rows[nondominated(minimised(rows, (x, y)))]
+    return kept.sort_values([x.name, y.name], ascending=[True, (x.goal == "min") != (y.goal == "min")])
+
+
+def best_so_far(evaluations: pd.DataFrame, objective: Metric) -> pd.DataFrame:
+    """Return ``evaluation`` (from 1), ``value``, ``feasible`` and ``best``, that of the feasible so far."""
+    values = evaluations[objective.name] if objective.name in evaluations else pd.Series(dtype=np.float64)
+    value = values.to_numpy(dtype=np.float64)
+    allowed = feasible_rows(evaluations)[: len(value)] & np.isfinite(value)
+    counted = pd.Series(np.where(allowed, value, np.nan))
+    best = (counted.cummin() if objective.goal == "min" else counted.cummax()).ffill()
+    return pd.DataFrame(
+        {"evaluation": np.arange(1, len(value) + 1), "value": value, "feasible": allowed, "best": best}
+    )
+
+
+def hypervolume_band(curves: pd.DataFrame, method: str) -> pd.DataFrame:
+    """Return ``low``, ``median`` and ``high`` (quartiles over seeds) by evaluation.
+
+    A run that ended early keeps what it had.
+    """
+    rows = curves[curves["method"] == method]
+    table = rows.pivot_table(index="evaluation", columns="seed", values="hypervolume").ffill()
+    quartiles = table.quantile([0.25, 0.5, 0.75], axis=1).T
+    return quartiles.set_axis(["low", "median", "high"], axis=1)
+
+
+def best_known(fronts: pd.DataFrame, method: str, x: Metric, y: Metric) -> pd.DataFrame:
+    """Return the rows of a method's fronts, all seeds together, that are non-dominated in two metrics."""
+    return staircase(fronts[fronts["method"] == method] if "method" in fronts else fronts, x, y)
+
+
+def best_of_all(fronts: pd.DataFrame, x: Metric, y: Metric) -> pd.DataFrame:
+    """Return the architectures that no method's are better than, each once, ``method`` naming its finders."""
+    line = staircase(fronts, x, y)
+    finders = line.groupby("architecture")["method"].agg(
+        lambda names: ", ".join(dict.fromkeys(map(str, names)))
+    )
+    once = line.drop_duplicates("architecture")
+    return once.assign(method=once["architecture"].map(finders))

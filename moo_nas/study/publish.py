@@ -1,0 +1,57 @@
+"""The files that a reader opens: tables, pictures, the page."""
+
+from moo_nas.analysis.figures import comparison_png, front_png, progress_png
+from moo_nas.analysis.report import comparison_report, run_report
+from moo_nas.study.comparison import Comparison
+from moo_nas.study.folder import Folder
+from moo_nas.study.run import Run
+
+
+def publish_run(run: Run, folder: Folder, prefix: str = "", pictures: bool = True) -> None:
+    """Write a run's ``front.csv``, ``measured.csv`` where there is one, ``front.png`` and ``report.html``."""
+    folder.write(prefix + "front.csv", run.front.to_csv())
+    if run.measured is not None:
+        folder.write(prefix + "measured.csv", run.measured.to_csv(index=False))
+    if not pictures:
+        return
+    title = f"{run.record['problem']['name']}, {run.formulation.name}: {len(run.table)} evaluations"
+    score, *costs = (run.table.metric(name) for name in run.formulation.metrics)
+    if costs:
+        limits = run.formulation.settings.get("limits")
+        picture = front_png(run.evaluations, run.front, costs[0], score, run.measured, title, limits)
+    else:
+        picture = progress_png(run.evaluations, score, title)
+    folder.write(prefix + "front.png", picture)
+    metrics = {metric.name: metric for metric in (score, *costs)}
+    page = run_report(
+        run.record,
+        run.evaluations,
+        run.front,
+        run.least_violating,
+        run.measured,
+        metrics,
+        run.formulation.objective_names,
+    )
+    folder.write(prefix + "report.html", page)
+
+
+def publish_comparison(comparison: Comparison, folder: Folder) -> None:
+    """Write a comparison's ``comparison.csv``, ``comparison.png`` and ``report.html``."""
+    folder.write("comparison.csv", comparison.table.to_csv(index=False))
+    metrics = comparison.metrics
+    score, *costs = (metrics[name] for name in comparison.judge.objective_names or comparison.judge.metrics)
+    record = next(iter(comparison.runs.values())).record
+    shared = {key: record[key] for key in ("problem", "budget", "machine", "versions", "setup", "written")}
+    seeds = sorted({seed for _, seed in comparison.runs})
+    title = f"{record['problem']['name']}: hypervolume over evaluations, and the fronts"
+    picture = comparison_png(comparison.curves, comparison.fronts, costs[0] if costs else None, score, title)
+    folder.write("comparison.png", picture)
+    page = comparison_report(
+        {**shared, "seeds": seeds},
+        comparison.table,
+        comparison.curves,
+        comparison.fronts,
+        metrics,
+        [metric.name for metric in (score, *costs)],
+    )
+    folder.write("report.html", page)

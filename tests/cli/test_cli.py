@@ -1,0 +1,255 @@
+"""The command line: exit codes, one clear line for wrong input, and nothing on disk harmed by it."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from moo_nas.cli import DONE, INTERRUPTED, WRONG_INPUT, main
+
+FORMULAS = ["search", "haenas", "--objectives", "params,peak_activation_bytes", "--jobs", "1"]
+QUICK = ["--problem-option", "image_size=16", "--problem-option", "batch_size=4"]
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != ".lock")
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["search", "haens"], "did you mean 'haenas'?"),
+        (["search", "haenas", "--algorithm", "nsga"], "did you mean 'nsga2'?"),
+        (["search", "haenas", "--formulation", "paretto"], "did you mean 'pareto'?"),
+        (["search", "haenas", "--objectives", "score,latency"], "did you mean 'latency_ms'?"),
+        (["search", "haenas", "--formulation", "constrained", "--limit", "latency=5"], "'latency_ms'"),
+        (["search", "haenas", "--limit", "latency_ms"], "name=value"),
+        (["search", "haenas", "--limit", "latency_ms=fast"], "metric=number"),
+        (["search", "haenas", "--budget", "0"], "at least 1 evaluation; got 0"),
+        (["search", "haenas", "--budget", "-3"], "at least 1 evaluation; got -3"),
+        (["search", "haenas", "--budget", "many"], "--budget"),
+        (["search", "haenas", "--seed", "-1"], "must not be negative"),
+        (["search", "haenas", "--jobs", "0"], "positive, or -1"),
+        (["search", "haenas", "--speed", "9"], "--speed"),
+        (["search", "haenas", "--problem-option", "image_sise=32"], "did you mean 'image_size'?"),
+        (["search", "haenas", "--problem-option", "image_size=big"], "image_size"),
+        (["search", "haenas", "--problem-option", "data=cifar"], "Known: digits, noise"),
+        (["search", "haenas", "--algorithm-option", "pop_size=1"], "pop_size >= 2"),
+        (["search", "haenas", "--algorithm", "hae"], "no scalar fitness"),
+        (["search", "haenas", "--formulation", "single", "--objectives", "score,params"], "one objective"),
+        (["search", "haenas", "--objectives", "score"], "at least two objectives"),
+        (["compare", "haenas", "--formulations", "single,best"], "Unknown formulation 'best'"),
+        (["compare", "haenas", "--algorithms", "nsga3"], "did you mean 'nsga2'?"),
+        (["compare", "haenas", "--seeds", "0"], "at least one"),
+        (["serch", "haenas"], "search"),
+        (["search"], "problem"),
+        ([], "command"),
+    ],
+)
+def test_wrong_input_gets_one_clear_line_and_leaves_no_file(arguments, expected, capfd):
+    assert main(arguments) == WRONG_INPUT
+    out, err = capfd.readouterr()
+    lines = (out + err).strip().splitlines()
+    assert len(lines) == 1, lines
+    assert expected in lines[0]
+    assert contents(Path()) == {}
+
+
+def test_a_search_writes_its_folder_and_says_what_it_found(capfd):
+    assert main([*FORMULAS, "--budget", "50", "--out", "here"]) == DONE
+    record = json.loads(Path("here/run.json").read_text())
+    front = pd.read_csv("here/front.csv")
+    assert record["stop_reason"] == "budget"
+    assert record["n_evaluations"] == 50
+    assert len(front) >= 1
+    assert {"stage3.kernel", "params", "status", "feasible", "architecture"} <= set(front.columns)
+    assert {"front.png", "report.html", "evaluations.sqlite"} <= set(contents(Path("here")))
+    assert f"Front: {len(front)} architectures" in capfd.readouterr().out
+
+
+def test_every_choice_has_a_default_folder_under_runs():
+    assert main([*FORMULAS, "--budget", "10"]) == DONE
+    assert Path("runs/haenas-pareto-nsga2-10-seed0/front.csv").exists()
+
+
+def test_another_run_in_the_folder_is_refused_and_nothing_changes(capfd):
+    assert main([*FORMULAS, "--budget", "10", "--out", "here"]) == DONE
+    before = contents(Path("here"))
+    capfd.readouterr()
+    for change in (["--budget", "11"], ["--budget", "10", "--seed", "1"], ["--budget", "10", *QUICK]):
+        assert main([*FORMULAS, *change, "--out", "here"]) == WRONG_INPUT
+        (line,) = capfd.readouterr().err.strip().splitlines()
+        assert "here holds another run" in line
+        assert contents(Path("here")) == before
+    assert main(["compare", "haenas", "--budget", "10", "--out", "here"]) == WRONG_INPUT
+    assert contents(Path("here")) == before
+
+
+def test_a_run_of_another_version_is_refused_by_name(capfd, monkeypatch):
+    assert main([*FORMULAS, "--budget", "10", "--out", "here"]) == DONE
+    before = contents(Path("here"))
+    monkeypatch.setattr(sys.modules["moo_nas.study.search"], "version", lambda name: "9.9")
+    assert main([*FORMULAS, "--budget", "10", "--out", "here"]) == WRONG_INPUT
+    assert "versions.moo_nas is" in capfd.readouterr().err
+    assert contents(Path("here")) == before
+
+
+def damage_truncated(store: Path) -> None:
+    store.write_bytes(store.read_bytes()[: store.stat().st_size // 2])
+
+
+def damage_emptied(store: Path) -> None:
+    store.write_bytes(b"")
+
+
+def damage_garbage(store: Path) -> None:
+    store.write_bytes(b"not a database" * 100)
+
+
+def damage_newer_schema(store: Path) -> None:
+    with closing(sqlite3.connect(store)) as db:
+        db.execute("PRAGMA user_version=99")
+
+
+def damage_read_only(store: Path) -> None:
+    store.chmod(0o444)
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        (damage_truncated, "damaged"),
+        (damage_emptied, "truncated or not a store"),
+        (damage_garbage, "truncated or not a store"),
+        (damage_newer_schema, "schema 99"),
+        (damage_read_only, "read-only"),
+    ],
+)
+def test_a_store_that_cannot_be_used_is_refused_and_left_as_it_is(damage, expected, capfd):
+    assert main([*FORMULAS, "--budget", "60", "--out", "here"]) == DONE
+    damage(Path("here/evaluations.sqlite"))
+    before = contents(Path("here"))
+    capfd.readouterr()
+    assert main([*FORMULAS, "--budget", "60", "--out", "here"]) == WRONG_INPUT
+    (line,) = capfd.readouterr().err.strip().splitlines()
+    assert expected in line
+    assert contents(Path("here")) == before
+
+
+def test_files_of_a_run_without_its_store_are_not_written_over(capfd):
+    Path("here").mkdir()
+    Path("here/front.csv").write_text("mine\n")
+    assert main([*FORMULAS, "--budget", "10", "--out", "here"]) == WRONG_INPUT
+    assert "no evaluations.sqlite" in capfd.readouterr().err
+    assert contents(Path("here")) == {"front.csv": b"mine\n"}
+
+
+def test_a_file_in_place_of_the_folder_is_said_so(capfd):
+    Path("here").write_text("a file")
+    assert main([*FORMULAS, "--budget", "10", "--out", "here"]) == WRONG_INPUT
+    assert len(capfd.readouterr().err.strip().splitlines()) == 1
+    assert Path("here").read_text() == "a file"
+
+
+LIMITED = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+from moo_nas.cli import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("room", [0, 20_000, 60_000])
+def test_a_disk_without_room_ends_with_one_line_and_the_run_continues_once_there_is(room, tmp_path):
+    # A limit on the size of files is what a full disk is to a process: writing fails.
+    arguments = [*FORMULAS, "--budget", "300", "--out", "here"]
+    full = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(room), *arguments], capture_output=True, text=True, check=False
+    )
+    assert full.returncode == WRONG_INPUT, full.stderr
+    assert full.stderr.strip().splitlines()[-1].startswith("moo-nas: ")
+    assert "Traceback" not in full.stderr
+    assert main(arguments) == DONE
+    assert main([*arguments[:-1], "elsewhere"]) == DONE
+    assert Path("here/front.csv").read_bytes() == Path("elsewhere/front.csv").read_bytes()
+
+
+def test_limits_that_nothing_meets_end_as_infeasible_and_show_the_least_violating(capfd):
+    arguments = ["search", "haenas", "--formulation", "constrained", "--limit", "params=1000"]
+    assert main([*arguments, "--objectives", "macs", "--budget", "30", "--out", "here"]) == DONE
+    out = capfd.readouterr().out
+    assert json.loads(Path("here/run.json").read_text())["stop_reason"] == "infeasible"
+    assert "stopped: infeasible" in out
+    assert "least violating" in out
+    with closing(sqlite3.connect("here/evaluations.sqlite")) as db:
+        params = [json.loads(row[0])["params"] for row in db.execute("SELECT metrics FROM evaluations")]
+    assert f"{min(params):.5g}" in out
+    assert pd.read_csv("here/front.csv").empty
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_search_exits_with_130_and_is_continued_by_the_same_command(number, tmp_path):
+    arguments = ["search", "haenas", "--objectives", "snip,params", "--jobs", "2", *QUICK]
+    arguments += ["--algorithm-option", "pop_size=6", "--budget", "24", "--out", "here"]
+    command = [sys.executable, "-m", "moo_nas.cli", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and "evaluations" not in recorded("here"):
+        time.sleep(0.01)
+    os.kill(process.pid, number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED, err
+    assert "Traceback" not in err
+    assert json.loads(Path("here/run.json").read_text())["stop_reason"] == "interrupted"
+    assert main(arguments) == DONE
+    assert main([*arguments[:-1], "elsewhere"]) == DONE
+    assert Path("here/front.csv").read_bytes() == Path("elsewhere/front.csv").read_bytes()
+
+
+def recorded(folder: str) -> str:
+    """Return the names of the store's tables that have rows."""
+    try:
+        with closing(sqlite3.connect(f"file:{folder}/evaluations.sqlite?mode=ro", uri=True)) as db:
+            tables = ("measurements", "evaluations")
+            return " ".join(t for t in tables if db.execute(f"SELECT count(*) FROM {t}").fetchone()[0])
+    except sqlite3.Error:
+        return ""
+
+
+def test_list_names_what_there_is(capfd):
+    assert main(["list"]) == DONE
+    out = capfd.readouterr().out
+    for name in ("haenas", "latency_ms", "constrained", "pareto", "product-hard", "single", "hae", "nsga2"):
+        assert name in out
+
+
+def test_compare_runs_every_pair_and_says_which_is_refused(capfd):
+    arguments = ["compare", "haenas", "--formulations", "single,constrained,product,pareto"]
+    arguments += ["--algorithms", "nsga2,hae", "--seeds", "1", "--budget", "8", "--jobs", "1", *QUICK]
+    arguments += ["--problem-option", "n_reference=8", "--problem-option", "n_networks=5"]
+    arguments += ["--problem-option", "latency_size=32", "--out", "here"]
+    assert main(arguments) == DONE
+    table = pd.read_csv("here/comparison.csv")
+    ran = table[table["stop_reason"] == "budget"]
+    assert len(ran) == 7
+    assert (ran["evaluations"] == 8).all()
+    assert table.loc[table["stop_reason"] == "refused", "method"].tolist() == ["pareto-hae"]
+    assert "pareto-hae: refused." in capfd.readouterr().out
+    assert {"comparison.png", "report.html"} <= set(contents(Path("here")))
+    before = table.to_csv()
+    assert main(arguments) == DONE
+    assert pd.read_csv("here/comparison.csv").to_csv() == before

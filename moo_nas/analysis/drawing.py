@@ -116,7 +116,7 @@ def _box(place: int, title: str, colour: str, texts: tuple[str, str, str, str, s
         f"{escape(text)}</text>"
         for text, (y, size, fill, weight) in zip(texts, lines, strict=True)
     )
-    mark = _disc(x + _WIDTH - 10, _TOP + 10) if se else ""
+    mark = _disc(x + _WIDTH - 1, _TOP + 3) if se else ""
     return (
         f'<g><title>{escape(title)}</title><rect x="{x}" y="{_TOP}" width="{_WIDTH}" height="{_BOX}" rx="5" '
         f'fill="{colour}" stroke="#333333"/>{mark}{written}</g>'
@@ -125,7 +125,7 @@ def _box(place: int, title: str, colour: str, texts: tuple[str, str, str, str, s
 
 def _disc(x: float, y: float) -> str:
     return (
-        f'<circle cx="{x}" cy="{y}" r="8.5" fill="#FFFFFF" stroke="#333333"/>'
-        f'<text x="{x}" y="{y + 3}" font-size="9" font-weight="bold" fill="#000000" '
+        f'<circle cx="{x}" cy="{y}" r="8" fill="#FFFFFF" stroke="#333333"/>'
+        f'<text x="{x}" y="{y + 3}" font-size="8.5" font-weight="bold" fill="#000000" '
         f'text-anchor="middle">SE</text>'
     )

@@ -116,11 +116,12 @@ class Evaluator:
         return {"space": stable_hash(self.space.settings), "seed": self.seed, "meters": settings}
 
     def evaluate(self, genomes: IntArray, names: Iterable[str]) -> Evaluations:
-        """Return these metrics, and all formulas, of genomes ``(n, n_var)`` in their order.
+        """Return these metrics, what they are made of, and all formulas, of genomes ``(n, n_var)``, in order.
 
         A raise, NaN or infinity is a failure row with its reason.
         """
-        names = [*self.formulas, *(name for name in names if name not in self.formulas)]
+        names = list(names)
+        names = list(dict.fromkeys((*self.formulas, *self._expanded(names), *names)))
         genomes = self.space.canonical(self.space.check(genomes))
         unique, inverse = np.unique(genomes, axis=0, return_inverse=True)
         values, reasons = self._measure(unique, self._expanded(names))

@@ -76,7 +76,9 @@ class Comparison:
         rows: list[dict[str, Any]] = []
         for (method, seed), run in self.runs.items():
             f, _ = self._judged[method, seed]
-            curve = self.curves.query("method == @method and seed == @seed")["hypervolume"]
+            curve = self.curves.loc[
+                (self.curves["method"] == method) & (self.curves["seed"] == seed), "hypervolume"
+            ]
             best = {f"best_{name}": np.nan for name in self.judge.metrics}
             valid = run.table.rows(~run.table.failed)
             for name in self.judge.metrics if len(valid) else ():

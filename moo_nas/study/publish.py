@@ -1,7 +1,5 @@
 """The files that a reader opens: tables, pictures, the page."""
 
-from moo_nas.analysis.figures import comparison_png, front_png, progress_png
-from moo_nas.analysis.report import comparison_report, run_report
 from moo_nas.study.comparison import Comparison
 from moo_nas.study.folder import Folder
 from moo_nas.study.run import Run
@@ -14,6 +12,10 @@ def publish_run(run: Run, folder: Folder, prefix: str = "", pictures: bool = Tru
         folder.write(prefix + "measured.csv", run.measured.to_csv(index=False))
     if not pictures:
         return
+    # Here, so that only those who draw wait for matplotlib and plotly.
+    from moo_nas.analysis.figures import front_png, progress_png
+    from moo_nas.analysis.report import run_report
+
     title = f"{run.record['problem']['name']}, {run.formulation.name}: {len(run.table)} evaluations"
     score, *costs = (run.table.metric(name) for name in run.formulation.metrics)
     if costs:
@@ -37,6 +39,9 @@ def publish_run(run: Run, folder: Folder, prefix: str = "", pictures: bool = Tru
 
 def publish_comparison(comparison: Comparison, folder: Folder) -> None:
     """Write a comparison's ``comparison.csv``, ``comparison.png`` and ``report.html``."""
+    from moo_nas.analysis.figures import comparison_png
+    from moo_nas.analysis.report import comparison_report
+
     folder.write("comparison.csv", comparison.table.to_csv(index=False))
     metrics = comparison.metrics
     score, *costs = (metrics[name] for name in comparison.judge.objective_names or comparison.judge.metrics)

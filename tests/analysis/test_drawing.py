@@ -1,0 +1,89 @@
+from itertools import pairwise
+from xml.etree import ElementTree
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moo_nas.analysis.drawing import draw_architecture, kernel_colour, kernel_legend
+from moo_nas.analysis.style import text_colour
+from moo_nas.spaces import Architecture, Head, Stage, Stem
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+stages = st.builds(
+    Stage,
+    operator=st.sampled_from(["ibn", "fused"]),
+    depth=st.integers(1, 9),
+    kernel=st.sampled_from([1, 3, 5, 7, 9, 11, 13, 15, 31]),
+    stride=st.sampled_from([1, 2]),
+    expansion=st.integers(1, 12),
+    channels=st.integers(8, 2000),
+    se=st.sampled_from([0.0, 0.25]),
+)
+architectures = st.builds(
+    Architecture,
+    st.builds(Stem, kernel=st.sampled_from([3, 7])),
+    st.lists(stages, max_size=12).map(tuple),
+    st.just(Head()),
+)
+
+
+def texts(element: ElementTree.Element) -> list[str]:
+    return [text.text or "" for text in element.iter(f"{SVG}text")]
+
+
+@given(architectures)
+def test_a_drawing_has_a_rectangle_for_stem_head_and_each_stage_in_the_colour_of_its_kernel(architecture):
+    root = ElementTree.fromstring(draw_architecture(architecture))
+    rectangles = list(root.iter(f"{SVG}rect"))
+    kernels = [architecture.stem.kernel, *(stage.kernel for stage in architecture.stages)]
+    assert len(rectangles) == len(architecture.stages) + 2
+    assert [r.get("fill") for r in rectangles[:-1]] == [kernel_colour(k) for k in kernels]
+    lefts = [float(r.get("x")) for r in rectangles]
+    width = float(rectangles[0].get("width"))
+    assert all(left + width < right for left, right in pairwise(lefts))
+    assert lefts[-1] + width <= float(root.get("viewBox").split()[2])
+
+
+@given(architectures)
+def test_operator_stands_above_expansion_inside_and_depth_below_each_stage(architecture):
+    root = ElementTree.fromstring(draw_architecture(architecture))
+    groups = list(root.iter(f"{SVG}g"))[1:-1]
+    for stage, group in zip(architecture.stages, groups, strict=True):
+        box = group.find(f"{SVG}rect")
+        top, bottom = float(box.get("y")), float(box.get("y")) + float(box.get("height"))
+        at = {text.text: float(text.get("y")) for text in group.iter(f"{SVG}text")}
+        assert at["F-IBN" if stage.operator == "fused" else "IBN"] < top
+        assert top < at[f"e{stage.expansion}"] < bottom
+        assert at[f"x{stage.depth}"] > bottom
+        assert ("SE" in at) == bool(stage.se)
+
+
+def test_a_drawing_says_in_words_what_it_shows():
+    text = "stem_k3_s2_c16 fused_d2_k5_s2_e6_c24_se0.25 pool_conv_c1280"
+    root = ElementTree.fromstring(draw_architecture(Architecture.parse(text)))
+    titles = [title.text for title in root.iter(f"{SVG}title")]
+    assert text in root.get("aria-label")
+    assert titles[0] == text
+    assert "fused inverted bottleneck 5x5, expansion 6, depth 2" in titles[2]
+    assert "squeeze-and-excite 0.25" in titles[2]
+
+
+def test_the_legend_names_each_kernel_once_in_its_colour():
+    root = ElementTree.fromstring(kernel_legend([7, 3, 7], se=False))
+    assert texts(root) == ["3x3", "7x7"]
+    assert [r.get("fill") for r in root.iter(f"{SVG}rect")] == [kernel_colour(3), kernel_colour(7)]
+    assert "SE" in texts(ElementTree.fromstring(kernel_legend([3], se=True)))
+
+
+def test_usual_kernels_have_colours_of_their_own_on_which_text_is_readable():
+    def luminance(colour: str) -> float:
+        channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    colours = [kernel_colour(k) for k in (1, 3, 5, 7, 9, 11, 13)]
+    assert len(set(colours)) == 7
+    for colour in colours:
+        dark, light = sorted((luminance(colour), luminance(text_colour(colour))))
+        assert (light + 0.05) / (dark + 0.05) > 4.5

@@ -1,0 +1,72 @@
+import struct
+
+import pandas as pd
+import pytest
+
+from moo_nas.analysis.figures import comparison_png, front_png, progress_png
+from moo_nas.analysis.style import looks
+from tests.analysis.tables import LATENCY, SCORE, curves, evaluations, front, fronts, measured
+
+TITLE = "a title with $\\frac{$, 中文 and " + "many words " * 20
+
+
+def size(png: bytes) -> tuple[int, int]:
+    """Return the width and height of what must be a whole PNG."""
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    assert png[-12:-4] == b"\0\0\0\0IEND"
+    return struct.unpack(">II", png[16:24])
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        evaluations(),
+        evaluations(n_failed=7),
+        evaluations(feasible=False),
+        evaluations(8, n_failed=8),
+        evaluations(1),
+        evaluations().iloc[:0],
+    ],
+    ids=["all feasible", "some failed", "none feasible", "all failed", "one row", "no row"],
+)
+def test_there_is_a_picture_of_a_run_however_it_went(table):
+    best = front(table)
+    png = front_png(table, best, LATENCY, SCORE, measured(best), TITLE, {"latency_ms": 20.0})
+    assert size(png) == (1200, 750)
+    assert size(progress_png(table, SCORE, TITLE)) == (1200, 750)
+
+
+def test_pictures_differ_where_runs_differ_and_are_equal_where_they_do_not():
+    table = evaluations()
+
+    def picture(rows: pd.DataFrame) -> bytes:
+        return front_png(rows, front(rows), LATENCY, SCORE, None, "run")
+
+    assert picture(table) == picture(table.copy())
+    assert picture(table) != picture(table.iloc[:-5])
+
+
+def test_measurements_of_either_metric_are_drawn():
+    table = evaluations()
+    best = front(table)
+    for x, y in ((LATENCY, SCORE), (SCORE, LATENCY)):
+        without = front_png(table, best, x, y, None, TITLE)
+        assert front_png(table, best, x, y, measured(best), TITLE) != without
+        assert front_png(table, best, x, y, measured(best).iloc[:0], TITLE) == without
+
+
+@pytest.mark.parametrize(("n_methods", "seeds"), [(1, 1), (16, 3)])
+def test_methods_are_compared_in_one_picture(n_methods, seeds):
+    methods = [f"a long name $\\frac{{$ of a method {i}" for i in range(n_methods)]
+    both = comparison_png(curves(methods, seeds), fronts(methods, seeds), LATENCY, SCORE, TITLE)
+    assert size(both) == (1800, 750)
+    assert size(comparison_png(curves(methods, seeds), pd.DataFrame(), None, None, TITLE)) == (1200, 750)
+
+
+def test_a_comparison_of_nothing_is_a_picture_that_says_so():
+    assert size(comparison_png(curves([], 0), pd.DataFrame(), LATENCY, SCORE, TITLE)) == (1800, 750)
+
+
+def test_many_methods_all_look_different():
+    drawn = looks(map(str, range(80)))
+    assert len(set(drawn.values())) == 80

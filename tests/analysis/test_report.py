@@ -1,0 +1,226 @@
+import re
+from html import unescape
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from moo_nas.analysis.report import comparison_report, run_report
+from tests.analysis.tables import METRICS, curves, evaluations, front, fronts, measured, record
+
+EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)> & \"quoted\""
+
+
+class Reader(HTMLParser):
+    """Collects a page's tags, its scripts and the text that a reader sees."""
+
+    void = ("meta", "link", "img", "br", "input")
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.seen: list[str] = []
+        self.open: list[str] = []
+        self.feed(page)
+        self.text = re.sub(r"\s+", " ", " ".join(self.seen))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "script" in self.open:
+            self.scripts.append(data)
+        elif "style" not in self.open and "title" not in self.open:
+            self.seen.append(data)
+
+
+def read(table: pd.DataFrame, measure: bool = False, objectives=("score", "latency_ms"), **changes) -> Reader:
+    best = front(table)
+    least = table[~table["feasible"] & (table["status"] == "ok")].head(2) if best.empty else table.iloc[:0]
+    measurements = measured(best) if measure else None
+    page = Reader(run_report(record(**changes), table, best, least, measurements, METRICS, objectives))
+    assert page.open == []
+    return page
+
+
+def test_the_page_loads_nothing_from_anywhere():
+    page = read(evaluations(), measure=True)
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "srcset", "data", "action"):
+            assert name not in attributes or attributes[name] == "data:,", (tag, attributes)
+    plots = [script for script in page.scripts if "Plotly.newPlot" in script and len(script) < 1e6]
+    assert len(plots) == 2
+    assert sum("plotly.js v" in script for script in page.scripts) == 1
+    assert not any("http" in script for script in plots)
+
+
+def test_every_architecture_of_the_front_is_drawn_and_named_with_its_metrics():
+    table = evaluations()
+    best = front(table)
+    page = read(table, measure=True)
+    assert len(best) > 3
+    assert sum(attributes.get("class") == "architecture" for _, attributes in page.tags) == len(best)
+    for row in best.itertuples():
+        assert row.architecture in page.text
+        assert f"{row.score:.4g} {row.latency_ms:.4g} {row.latency_ms * 1.1:.4g} ± 0.3" in re.sub(
+            " +", " ", page.text
+        )
+
+
+def test_the_answer_comes_first_in_one_sentence():
+    table = evaluations()
+    best = front(table).sort_values("latency_ms")
+    page = read(table)
+    assert f"{len(best)} of 40 architectures form the front of score and latency_ms" in page.text
+    assert f"from latency {best['latency_ms'].iloc[0]:.4g} ms" in page.text
+    assert f"to {best['latency_ms'].iloc[-1]:.4g} ms" in page.text
+
+
+def test_what_was_run_is_told():
+    text = read(evaluations()).text
+    assert "1 min 23 s on the clock, 1 min 8 s of computing" in text
+    for words in ("NSGA2: pop_size 40", "the budget was spent", "cpu AMD EPYC, cores 2", "moo_nas 0.1.0"):
+        assert words in text
+    assert "20 networks left out in turn: Spearman 0.955, Kendall 0.842, median error 8.1 %" in text
+
+
+def test_predictions_and_measurements_are_compared_in_words():
+    assert "off by 9.1 % in the median and 9.1 % at most" in read(evaluations(), measure=True).text
+    assert "Spearman 1.00" in read(evaluations(), measure=True).text
+    assert "Predicted and measured" not in read(evaluations()).text
+
+
+def test_what_the_formulation_left_to_the_sample_or_left_out_is_said():
+    asked = {
+        "formulation": "product",
+        "targets": {"latency_ms": None},
+        "scale": None,
+        "left_out": ["energy_mj"],
+    }
+    used = {**asked, "targets": {"latency_ms": 21.02}, "scale": {"low": 1.0}}
+    text = read(evaluations(), objectives=(), formulation=used, asked_formulation=asked).text
+    assert "latency_ms left to the reference sample" in text
+    assert "latency_ms 21.02" in text
+    assert "Left out: energy_mj." in text
+    assert "best of 40 architectures under 'product'" in text
+
+
+def test_failures_are_grouped_by_reason_the_most_frequent_first():
+    table = evaluations(n_failed=9)
+    table.loc[:1, "reason"] = "ValueError: NaN"
+    text = read(table).text
+    assert "9 of 40 architectures failed" in text
+    assert text.index("MeterError: out of memory") < text.index("ValueError: NaN")
+
+
+def test_where_nothing_is_feasible_the_nearest_are_shown():
+    limits = {"formulation": "constrained", "score": "score", "limits": {"latency_ms": 0.5}}
+    table = evaluations(feasible=False)
+    page = read(table, objectives=("score",), formulation=limits, stop_reason="infeasible")
+    assert "None of 40 architectures meets the limits (latency_ms at most 0.5 ms)." in page.text
+    for row in table.head(2).itertuples():
+        assert row.architecture in page.text
+        assert f"{row.latency_ms:.4g}" in page.text
+
+
+@pytest.mark.parametrize(
+    ("table", "changes", "expected"),
+    [
+        (evaluations(6, n_failed=6), {}, "None of 6 architectures could be measured."),
+        (evaluations().iloc[:0], {"stop_reason": None}, "Nothing was evaluated. The run is not finished"),
+        (evaluations(1), {}, "1 of 1 architectures forms the front"),
+        (evaluations(), {"stop_reason": "interrupted"}, "The run is not finished: it was interrupted"),
+    ],
+    ids=["all failed", "no row", "one row", "interrupted"],
+)
+def test_there_is_a_page_of_a_run_however_it_went(table, changes, expected):
+    assert expected in read(table, **changes).text
+
+
+def test_hostile_text_is_shown_and_never_run():
+    table = evaluations(n_failed=3)
+    best = front(table).index[0]
+    table.loc[0, "reason"] = EVIL
+    table.loc[best, "architecture"] = EVIL
+    page = read(table, measure=True, problem={"name": EVIL, EVIL: EVIL}, machine={EVIL: EVIL})
+    assert page.text.count("<script>alert('x')</script>") >= 5
+    assert sum(tag == "img" for tag, _ in page.tags) == 0
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+    assert not any(script.strip().startswith("alert") for script in page.scripts)
+
+
+def test_an_architecture_of_another_kind_is_named_without_a_drawing():
+    table = evaluations().assign(architecture="|nor_conv_3x3~0|+|skip_connect~0|")
+    page = read(table)
+    assert "|nor_conv_3x3~0|+|skip_connect~0|" in page.text
+    assert not any(tag == "svg" for tag, _ in page.tags)
+
+
+def test_equal_runs_give_equal_pages():
+    table = evaluations()
+    best = front(table)
+    pages = [
+        run_report(record(), t, front(t), t.iloc[:0], measured(best), METRICS, ["score", "latency_ms"])
+        for t in (table, table.copy())
+    ]
+    assert pages[0] == pages[1]
+
+
+def test_drawings_in_the_page_are_well_formed():
+    table = evaluations()
+    best = front(table)
+    page = run_report(record(), table, best, table.iloc[:0], None, METRICS, ["score", "latency_ms"])
+    drawings = re.findall(r'<svg xmlns="http://www.w3.org/2000/svg" class="architecture".*?</svg>', page)
+    assert len(drawings) == len(best)
+    for drawing in drawings:
+        ElementTree.fromstring(drawing)
+
+
+@pytest.mark.parametrize("objectives", [("score", "latency_ms"), ("score",)])
+def test_a_comparison_names_the_best_method_every_run_and_what_was_refused(objectives):
+    methods = ["pareto-nsga2", "single-random", EVIL]
+    rows = [
+        {
+            "method": method,
+            "seed": seed,
+            "hypervolume": 0.9 - 0.1 * i + 0.01 * seed,
+            "stop_reason": "budget",
+            "reason": None,
+        }
+        for i, method in enumerate(methods)
+        for seed in range(3)
+    ]
+    rows.append({"method": "pareto-hae", "stop_reason": "refused", "reason": "needs a scalar fitness"})
+    page = Reader(
+        comparison_report(
+            record(seeds=[0, 1, 2]),
+            pd.DataFrame(rows),
+            curves(methods, 3),
+            fronts(methods, 3),
+            METRICS,
+            objectives,
+        )
+    )
+    assert page.open == []
+    assert "pareto-nsga2 reaches the largest median hypervolume, 0.91" in page.text
+    assert "pareto-hae did not run: needs a scalar fitness" in page.text
+    assert EVIL in page.text
+    assert not any(tag == "img" for tag, _ in page.tags)
+    assert ("Best-known fronts" in page.text) == (len(objectives) == 2)
+
+
+def test_a_comparison_without_a_run_is_a_page_too():
+    refused = pd.DataFrame([{"method": "a", "stop_reason": "refused", "reason": "why"}])
+    none = refused.assign(hypervolume=np.nan)
+    page = Reader(
+        comparison_report({}, none, curves([], 0), pd.DataFrame(), METRICS, ["score", "latency_ms"])
+    )
+    assert "No method ran." in unescape(page.text)

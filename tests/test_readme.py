@@ -1,0 +1,70 @@
+"""Every command and snippet of the README runs."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from moo_nas.cli import DONE, main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+SHELL = [text.strip().splitlines() for language, text in BLOCKS if language == "sh"]
+SNIPPETS = [text for language, text in BLOCKS if language == "python"]
+# The same commands on small images, samples and budgets: as printed they take minutes.
+SMALL = ["--jobs", "1"]
+for option in ("image_size=16", "batch_size=4", "n_reference=8", "n_networks=5", "latency_size=32"):
+    SMALL += ["--problem-option", option]
+
+
+def test_the_first_block_is_the_main_job_and_the_tests_a_line_each():
+    job, tests = SHELL[0]
+    assert job.endswith("moo-nas search haenas")
+    assert tests.endswith("tox")
+    for line in (job, tests):
+        assert line.startswith("python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt")
+
+
+@pytest.mark.parametrize("command", [SHELL[0][0].rpartition("bin/")[2], *SHELL[1]])
+def test_each_command_runs(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    program, verb, *rest = shlex.split(command)
+    assert program == "moo-nas"
+    small = [] if verb == "list" else ["--budget", "8", *SMALL]
+    if "--seeds" in rest:
+        small += ["--seeds", "1"]
+    assert main([verb, *rest, *small]) == DONE
+    if verb == "search":
+        (folder,) = [path.parent for path in Path().rglob("run.json")]
+        there = {path.name for path in folder.iterdir()}
+        named = re.findall(r"^\| `([a-z.]+)` \|", README, flags=re.MULTILINE)
+        assert set(named) - {"measured.csv"} <= there
+        assert ("measured.csv" in there) == ("--objectives" not in rest)
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS)
+def test_each_snippet_runs(snippet, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(snippet, "README.md", "exec"), {})
+    assert "budget" in capsys.readouterr().out
+
+
+def test_every_link_leads_to_a_file():
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", README):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+def test_files_and_formulations_in_the_table_exist():
+    import moo_nas
+    from moo_nas import spaces
+
+    for name in set(re.findall(r"`(\w+)[.(]", README)) & {
+        "Single",
+        "Constrained",
+        "WeightedProduct",
+        "Pareto",
+    }:
+        assert hasattr(moo_nas, name)
+    assert hasattr(spaces, "StageChoices")

@@ -5,7 +5,7 @@ Random search, aging evolution and NSGA-II on the Pareto front of score and pred
 defined. Every run is judged by all it evaluated, in score and latency.
 
 Run:     python studies/compare_algorithms.py [--smoke] [--jobs N]
-Takes:   30 minutes on two cores, 30 s with --smoke.
+Takes:   12 minutes on two cores, 30 s with --smoke.
 Writes:  studies/results/compare_algorithms.csv and .png; runs/compare_algorithms/ (every run, and
          report.html); with --smoke all of it under runs/smoke/.
 """
@@ -23,8 +23,8 @@ def main() -> None:
         HaeNAS(**options.problem),
         {"pareto": Pareto("score", "latency_ms"), "product": WeightedProduct.soft("score")},
         algorithms=["random", "aging", "hae", "nsga2"],
-        seeds=options.seeds(5),
-        budget=options.budget(200),
+        seeds=options.seeds(3),
+        budget=options.budget(100),
         n_jobs=options.jobs,
         out=options.folder("compare_algorithms"),
     )

@@ -5,7 +5,7 @@ single-objective, constrained, weighted-product and Pareto search; every run jud
 evaluated, in score and latency.
 
 Run:     python studies/compare_formulations.py [--smoke] [--jobs N]
-Takes:   25 minutes on two cores, 30 s with --smoke.
+Takes:   10 minutes on two cores, 30 s with --smoke.
 Writes:  studies/results/compare_formulations.csv and .png; runs/compare_formulations/ (every run,
          and report.html); with --smoke all of it under runs/smoke/.
 """
@@ -30,8 +30,8 @@ def main() -> None:
             "pareto": Pareto("score", "latency_ms"),
         },
         algorithms=["nsga2"],
-        seeds=options.seeds(5),
-        budget=options.budget(200),
+        seeds=options.seeds(3),
+        budget=options.budget(100),
         n_jobs=options.jobs,
         out=options.folder("compare_formulations"),
     )

@@ -11,7 +11,7 @@ from moo_nas.evaluation.evaluations import Evaluations
 from moo_nas.evaluation.runner import Runner
 from moo_nas.evaluation.store import Measurement, Store
 from moo_nas.meters import Aggregate, BlockMeter, Meter, Metric
-from moo_nas.spaces import SearchSpace, StageSpace
+from moo_nas.spaces import SearchSpace
 from moo_nas.spaces.tables import CostTables
 
 Source = Meter | Aggregate
@@ -71,7 +71,7 @@ class Evaluator:
         # What a measurement depends on beside the meter and the genome.
         self._context = stable_hash(space.settings, seed)
         self._prepared: dict[Meter, Meter] = {}
-        self._tables: dict[Meter, CostTables] = {}
+        self._tables: dict[Meter, CostTables | None] = {}
         self._fits: dict[Aggregate, dict[str, Any]] = {}
 
     def at(self, store: Store, runner: Runner) -> "Evaluator":
@@ -213,10 +213,12 @@ class Evaluator:
 
     def _compute(self, meter: Meter, genomes: IntArray) -> FloatArray:
         ready = self._ready(meter)
-        if isinstance(ready, BlockMeter) and isinstance(self.space, StageSpace):
+        if isinstance(ready, BlockMeter):
             if meter not in self._tables:
                 self._tables[meter] = self.space.tabulate(ready)
-            return self._tables[meter](genomes)
+            tables = self._tables[meter]
+            if tables is not None:
+                return tables(genomes)
         architectures = [self.space.decode(genome) for genome in genomes]
         return ready.measure(architectures, [0] * len(architectures))
 

@@ -183,10 +183,10 @@ class Store:
             ).fetchall()
         for old, new in zip(kept, entries, strict=False):
             if tuple(old) != new:
+                was, now = next((a, b) for a, b in zip(old, new, strict=True) if a != b)
                 raise StoreError(
-                    f"Evaluation {new[1]} of {self._name} was genome {old[2]} with {old[3]}, and is now "
-                    f"{new[2]} with {new[3]}: the run does not repeat. Continue it with the versions and on "
-                    "the machine it began with, or start in another folder."
+                    f"{self._name} does not repeat: evaluation {new[1]} was {was} and is now {now}. Continue "
+                    "the run with the code and on the machine it began with, or start in another folder."
                 )
         if len(kept) < len(entries):
             with self._write() as db:
@@ -253,7 +253,11 @@ class Store:
         # Root may write anything; a file that nobody is meant to write is still not ours to change.
         if not self.path.stat().st_mode & 0o222 or not os.access(self.path, os.W_OK):
             raise StoreError(f"{self.path} is read-only. Make it writable, or choose another folder.")
-        db = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True)
+        # Reading only, as even closing a damaged file that is open for writing would change it; and
+        # where a kill left no log behind, without one, which would stay beside the file.
+        killed = self.path.with_name(self.path.name + "-wal").exists()
+        how = "mode=ro" if killed else "immutable=1"
+        db = sqlite3.connect(f"{self.path.absolute().as_uri()}?{how}", uri=True)
         try:
             (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.DatabaseError as error:

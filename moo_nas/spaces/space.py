@@ -14,6 +14,7 @@ from moo_nas.arrays import IntArray, SeedLike
 from moo_nas.errors import SpaceError
 from moo_nas.spaces.architecture import Architecture
 from moo_nas.spaces.gene import Choice, Gene
+from moo_nas.spaces.tables import BlockCost, CostTables
 
 
 class SearchSpace(ABC):
@@ -51,6 +52,10 @@ class SearchSpace(ABC):
     def canonical(self, genomes: IntArray) -> IntArray:
         """Return genomes ``(n, n_var)`` with one form for each network; idempotent."""
         return genomes
+
+    def tabulate(self, cost: BlockCost) -> CostTables | None:
+        """Return a cost over blocks as tables over genes; None where the genes do not act separately."""
+        return None
 
     @property
     def n_var(self) -> int:

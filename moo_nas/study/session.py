@@ -26,6 +26,9 @@ from moo_nas.study.run import Run
 # An algorithm that proposes nothing new so many times in a row will not end by itself.
 _PATIENCE = 100
 
+# What the measured front is kept under in the store.
+_MEASURED = "measured front/"
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -195,7 +198,7 @@ class Session:
             architectures = [run.space.decode(genome) for genome in genomes]
             return {"rows": timer.measure(architectures, [0] * len(genomes)).tolist()}
 
-        key = f"measured front/{self._name}/{timer.key}/{stable_hash(genomes.tolist())}"
+        key = f"{_MEASURED}{self._name}/{timer.key}/{stable_hash(genomes.tolist())}"
         rows = np.array(self._store.recall(key, measure)["rows"])
         self._spend()
         return pd.DataFrame(
@@ -223,7 +226,7 @@ class Session:
             "setup": {
                 name: {**_brief(value), "seconds": round(seconds, 3)}
                 for name, (value, seconds) in self._store.setup().items()
-                if name != "definition"
+                if name != "definition" and not name.startswith(_MEASURED)
             },
         }
         if self._folder is not None:

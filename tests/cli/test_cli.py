@@ -205,7 +205,7 @@ def test_limits_that_nothing_meets_end_as_infeasible_and_show_the_least_violatin
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_search_exits_with_130_and_is_continued_by_the_same_command(number, tmp_path):
     arguments = ["search", "haenas", "--objectives", "snip,params", "--jobs", "2", *QUICK]
-    arguments += ["--algorithm-option", "pop_size=6", "--budget", "24", "--out", "here"]
+    arguments += ["--algorithm-option", "pop_size=5", "--budget", "15", "--out", "here"]
     command = [sys.executable, "-m", "moo_nas.cli", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and "evaluations" not in recorded("here"):

@@ -16,6 +16,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from moo_nas import registry
+from moo_nas.arrays import stable_hash
 from moo_nas.errors import InputError, MooNasError
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
@@ -70,7 +71,8 @@ def search(
     made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
     asked = _formulation(formulation, made, objectives, limit)
     solver = registry.make("algorithm", algorithm, _pairs(algorithm_option, "--algorithm-option"))
-    folder = out or Path("runs") / f"{problem}-{formulation}-{algorithm}-{budget}-seed{seed}"
+    name = f"{problem}-{formulation}-{algorithm}-{budget}-seed{seed}"
+    folder = out or _default_folder(name, objectives, limit, problem_option, algorithm_option)
     with _bar() as listen:
         run = run_search(made, asked, solver, budget, seed, jobs, folder, listen)
     _print_run(run)
@@ -100,7 +102,8 @@ def compare(
         name: _formulation(name, made, None, limit if name != "single" else None)
         for name in _words(formulations)
     }
-    folder = out or Path("runs") / f"{problem}-compare-{budget}-seeds{seeds}"
+    name = f"{problem}-compare-{budget}-seeds{seeds}"
+    folder = out or _default_folder(name, formulations, algorithms, objectives, limit, problem_option)
     with _bar() as listen:
         comparison = run_comparison(
             made, asked, _words(algorithms), seeds, budget, jobs, folder, progress=listen
@@ -134,13 +137,14 @@ def main(arguments: Iterable[str] | None = None) -> int:
     except MooNasError as error:
         return _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):
-        _err.print("Interrupted: the same command continues.")
-        return INTERRUPTED
+        code = INTERRUPTED
     except Exception as error:
         # typer's errors of usage have no public class in common.
         if not hasattr(error, "format_message"):
             raise
         return _fail(error.format_message())
+    if code == INTERRUPTED:
+        _err.print("Interrupted: the same command continues.")
     return code if isinstance(code, int) else DONE
 
 
@@ -153,8 +157,16 @@ def _fail(message: str) -> int:
     return WRONG_INPUT
 
 
+def _default_folder(name: str, *options: Any) -> Path:
+    """Return a run's folder: its name, and a mark of the options that the name does not tell."""
+    return Path("runs") / (f"{name}-{stable_hash(options)[:6]}" if any(options) else name)
+
+
 def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
+    words = [word.strip() for word in text.split(",")]
+    if not all(words):
+        raise InputError(f"Expected names separated by commas; got '{text}'.")
+    return words
 
 
 def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
@@ -163,6 +175,8 @@ def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
         name, sign, value = text.partition("=")
         if not sign or not name.strip():
             raise InputError(f"{option} takes name=value; got '{text}'.")
+        if name.strip() in pairs:
+            raise InputError(f"{option} gives '{name.strip()}' twice.")
         pairs[name.strip()] = value.strip()
     return pairs
 

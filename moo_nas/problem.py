@@ -54,6 +54,7 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
         self.options = dict(options or {})
         self.timers = dict(timers or {})
         self.extra_metrics: tuple[str, ...] = ()
+        self.optional_metrics: tuple[str, ...] = ()
         self._fitted: dict[str, Formulation] = {}
         self.formulation = self._resolved(formulation)
         self._set_shape()
@@ -66,21 +67,25 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
         """Return the same problem with measurements kept in a store and made by a runner."""
         return self._with(evaluator=self.evaluator.at(store, runner), _fitted={})
 
-    def also_measuring(self, metrics: Iterable[str]) -> Self:
-        """Return the same problem with more metrics measured than the formulation reads."""
+    def also_measuring(self, metrics: Iterable[str], optional: bool = False) -> Self:
+        """Return the same problem with more metrics measured than the formulation reads.
+
+        A row without one of them has failed, unless they are ``optional``.
+        """
         metrics = tuple(metrics)
         for metric in metrics:
             self.evaluator.metric(metric)
-        return self._with(extra_metrics=tuple(dict.fromkeys((*self.extra_metrics, *metrics))))
+        kind = "optional_metrics" if optional else "extra_metrics"
+        return self._with(**{kind: tuple(dict.fromkeys((*getattr(self, kind), *metrics)))})
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics that an evaluation measures."""
+        """The metrics without which an evaluation has failed."""
         return tuple(dict.fromkeys((*self.formulation.metrics, *self.extra_metrics)))
 
     def evaluations(self, genomes: npt.ArrayLike) -> Evaluations:
         """Return the measurements of genomes ``(n, n_var)``; real numbers are rounded to choices."""
-        return self.evaluator.evaluate(self.genomes(genomes), self.metrics)
+        return self.evaluator.evaluate(self.genomes(genomes), self.metrics, self.optional_metrics)
 
     def genomes(self, x: npt.ArrayLike) -> IntArray:
         """Return canonical genomes for a matrix ``(n, n_var)`` of whatever numbers an algorithm makes."""

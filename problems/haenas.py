@@ -77,8 +77,8 @@ class HaeNAS(NASProblem):
             raise InputError(f"device must be 'cpu'; got '{device}'.")
         timer = CpuLatency(latency_size, latency_batch, latency_threads, n_classes)
         meters: dict[str, Callable[[], Meter]] = {
-            "table": lambda: BlockTableLatency(timer, n_networks or 20),
-            "mlp": lambda: MlpLatency(timer, n_networks or 1000),
+            "table": lambda: BlockTableLatency(timer, 20 if n_networks is None else n_networks),
+            "mlp": lambda: MlpLatency(timer, 1000 if n_networks is None else n_networks),
             "measured": lambda: timer,
         }
         if latency not in meters:

@@ -115,7 +115,8 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
 
     def _fitness(self, score: str, table: Any) -> tuple[FloatArray, FloatArray]:
         """Return what is minimised and the summed violation, each ``(n,)``, on one score."""
-        formulation: Formulation = self.problem.fitted(self.problem.formulation.with_score(score))
+        # Of the fitted one, so that all share its limits, or its latency and energy factors.
+        formulation: Formulation = self.problem.fitted(self.problem.fitted().with_score(score))
         f, g = formulation.apply(table)
         # Without limits a failed row has only its fitness to be told by, which is the worst.
         return f[:, 0], np.maximum(g, 0).sum(axis=1)

@@ -37,7 +37,9 @@ class Mutation:
             distance = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
             weight = np.where(distance == 0, 0.0, 1.0 if categorical else 2.0**-distance)
             cumulative[gene, :n, :n] = np.cumsum(weight / weight.sum(axis=1, keepdims=True), axis=1)
-            cumulative[gene, :n, n - 1 :] = 1.0  # exactly: a sum may round to just below
+            # Exactly: a sum may round to just below, and the last choice never becomes itself.
+            cumulative[gene, :n, n - 1 :] = 1.0
+            cumulative[gene, n - 1, n - 2] = 1.0
         self._cumulative = cumulative
 
     def __call__(self, genomes: IntArray, rng: np.random.Generator) -> IntArray:
@@ -66,7 +68,8 @@ def tournament(priority: IntArray, n: int, size: int, rng: np.random.Generator) 
 def priority(f: FloatArray, violation: FloatArray, rng: np.random.Generator) -> IntArray:
     """Return each row's place ``(n,)``, 0 the best: least violation, then rank, then crowding distance.
 
-    With one objective, rank is the objective itself. Ties are broken at random.
+    With one objective, rank is the objective itself; with several, infeasible rows are placed by
+    their violation alone. Ties are broken at random.
 
     Args:
         f: Objectives to be minimised, ``(n, n_obj)``.
@@ -77,10 +80,11 @@ def priority(f: FloatArray, violation: FloatArray, rng: np.random.Generator) -> 
     if f.shape[1] == 1:
         rank = f[:, 0]
     else:
-        rank = np.zeros(n)
-        for level, front in enumerate(NonDominatedSorting().do(f)):
-            rank[front] = level
-            crowding[front] = calc_crowding_distance(f[front])
+        # The feasible alone: what breaks a limit must not push back what it dominates.
+        rank, feasible = np.zeros(n), np.flatnonzero(violation <= 0)
+        for level, front in enumerate(NonDominatedSorting().do(f[feasible]) if len(feasible) else ()):
+            rank[feasible[front]] = level
+            crowding[feasible[front]] = calc_crowding_distance(f[feasible[front]])
     return places((violation, rank, -crowding), rng)
 
 

@@ -79,13 +79,19 @@ class Evaluations:
 
     def rows(self, index: Sequence[int] | IntArray | BoolArray) -> "Evaluations":
         """Return the table of some rows, in the order of the index."""
-        positions = np.arange(len(self))[np.asarray(index)] if len(self) else np.arange(0)
+        index = np.asarray(index)
+        positions = np.arange(len(self))[index if index.dtype == bool else index.astype(np.int64)]
         return Evaluations(
             self.genomes[positions],
             self.metrics,
             self.values[positions],
             tuple(self.reasons[int(i)] for i in positions),
         )
+
+    def select(self, names: Sequence[str]) -> "Evaluations":
+        """Return the table of some metrics alone; a row has failed if one of these is missing."""
+        positions = [self.position(name) for name in names]
+        return Evaluations.of([self.metrics[i] for i in positions], self.values[:, positions], self.genomes)
 
     def columns(self) -> Mapping[str, FloatArray]:
         """Return every metric's values by name."""

@@ -1,6 +1,7 @@
 """Genomes in, a table of measurements out: canonical, once each, from the store where they are there."""
 
 from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
 from typing import Any, Self
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from moo_nas.arrays import FloatArray, IntArray, stable_hash, stable_seed
 from moo_nas.errors import InputError, unknown
 from moo_nas.evaluation.evaluations import Evaluations
-from moo_nas.evaluation.runner import Runner
+from moo_nas.evaluation.runner import Runner, measure_chunk
 from moo_nas.evaluation.store import Measurement, Store
 from moo_nas.meters import Aggregate, BlockMeter, Meter, Metric
 from moo_nas.spaces import SearchSpace
@@ -69,7 +70,7 @@ class Evaluator:
                 for name in source.inputs:
                     self.metric(name)
         # What a measurement depends on beside the meter and the genome.
-        self._context = stable_hash(space.settings, seed)
+        self._context = stable_hash(space.settings, seed, version("moo_nas"))
         self._prepared: dict[Meter, Meter] = {}
         self._tables: dict[Meter, CostTables | None] = {}
         self._fits: dict[Aggregate, dict[str, Any]] = {}
@@ -108,34 +109,44 @@ class Evaluator:
         )
 
     def settings(self, names: Iterable[str]) -> dict[str, Any]:
-        """Return the settings of all that measures these metrics, as JSON."""
-        settings: dict[str, Any] = {}
-        for name in self._expanded(names):
-            source = self._source[name]
-            settings[type(source).__name__] = source.settings
-        return {"space": stable_hash(self.space.settings), "seed": self.seed, "meters": settings}
+        """Return the settings of all that makes a table of these metrics, as JSON."""
+        asked = {self._source[name] for name in self._columns(names)}
+        return {
+            "space": stable_hash(self.space.settings),
+            "seed": self.seed,
+            "n_reference": self.n_reference,
+            "meters": [
+                {"meter": type(source).__name__, **source.settings}
+                for source in self.sources
+                if source in asked
+            ],
+        }
 
-    def evaluate(self, genomes: IntArray, names: Iterable[str]) -> Evaluations:
+    def evaluate(self, genomes: IntArray, names: Iterable[str], optional: Iterable[str] = ()) -> Evaluations:
         """Return these metrics, what they are made of, and all formulas, of genomes ``(n, n_var)``, in order.
 
-        A raise, NaN or infinity is a failure row with its reason.
+        A raise, NaN or infinity is a failure row with its reason. Of an ``optional`` metric it is
+        a missing value, and the row is none the worse for it.
         """
-        names = list(names)
-        names = list(dict.fromkeys((*self.formulas, *self._expanded(names), *names)))
+        names, optional = list(names), list(optional)
+        columns = self._columns((*names, *optional))
         genomes = self.space.canonical(self.space.check(genomes))
         unique, inverse = np.unique(genomes, axis=0, return_inverse=True)
-        values, reasons = self._measure(unique, self._expanded(names))
-        for name in names:
+        values, reasons = self._measure(unique, self._expanded(columns))
+        for name in columns:
             source = self._source[name]
             if isinstance(source, Aggregate):
                 values[name] = source.combine({i: values[i] for i in source.inputs}, self._fit(source))
-        metrics = tuple(self.metric(name) for name in names)
-        table = np.column_stack([values[name] for name in names]) if names else np.empty((len(unique), 0))
-        for row, reason in enumerate(reasons):
-            wrong = [n for n, v in zip(names, table[row], strict=True) if not np.isfinite(v)]
-            if reason is None and wrong:
-                reasons[row] = f"{wrong[0]} is {values[wrong[0]][row]}"
-        evaluations = Evaluations(unique, metrics, table, tuple(reasons))
+        required = [name for name in self._columns(names) if name not in optional]
+        failures: list[str | None] = [None] * len(unique)
+        for name in required:
+            for row in np.flatnonzero(~np.isfinite(values[name])):
+                if failures[row] is None:
+                    failures[row] = reasons.get((name, int(row)), f"{name} is {values[name][row]}")
+        table = np.column_stack([values[name] for name in columns])
+        evaluations = Evaluations(
+            unique, tuple(self.metric(name) for name in columns), table, tuple(failures)
+        )
         return evaluations.rows(np.ravel(inverse))
 
     def reference(self, names: Iterable[str]) -> Evaluations:
@@ -162,6 +173,11 @@ class Evaluator:
         _, first = np.unique(drawn, axis=0, return_index=True)
         return drawn[np.sort(first)]
 
+    def _columns(self, names: Iterable[str]) -> list[str]:
+        """Return the columns of a table of these metrics: formulas, what they are made of, themselves."""
+        names = list(names)
+        return list(dict.fromkeys((*self.formulas, *self._expanded(names), *names)))
+
     def _expanded(self, names: Iterable[str]) -> list[str]:
         """Return the metrics that meters must give for these names, in a fixed order."""
         wanted: set[str] = set()
@@ -173,33 +189,37 @@ class Evaluator:
 
     def _fit(self, aggregate: Aggregate) -> dict[str, Any]:
         if aggregate not in self._fits:
-            key = (
-                f"{aggregate.metric.name}/{stable_hash(aggregate.settings, self._context, self.n_reference)}"
-            )
-            self._fits[aggregate] = self.store.recall(
-                key, lambda: aggregate.fit(self.reference(aggregate.inputs).columns())
+            made_of = self.settings((aggregate.metric.name,))
+            self._fits[aggregate] = self.recall(
+                f"{aggregate.metric.name}/{stable_hash(made_of)}",
+                lambda: aggregate.fit(self.reference(aggregate.inputs).columns()),
             )
         return self._fits[aggregate]
 
+    def recall(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return what the store keeps under a name for this space and seed; make it first if need be."""
+        return self.store.recall(f"{name}/{self._context}", make)
+
     def _ready(self, meter: Meter) -> Meter:
         if meter not in self._prepared:
-            self._prepared[meter] = meter.prepare(self.space, self.store, self.seed)
+            self._prepared[meter] = meter.prepare(self.space, self, self.seed)
         return self._prepared[meter]
 
     def _measure(
         self, genomes: IntArray, names: Sequence[str]
-    ) -> tuple[dict[str, FloatArray], list[str | None]]:
-        """Return each metric's values ``(n,)`` of distinct genomes, and why rows failed."""
+    ) -> tuple[dict[str, FloatArray], dict[tuple[str, int], str]]:
+        """Return each metric's values ``(n,)`` of distinct genomes, and why some have none."""
         values: dict[str, FloatArray] = {}
-        reasons: list[str | None] = [None] * len(genomes)
+        reasons: dict[tuple[str, int], str] = {}
         meters = dict.fromkeys(self._source[name] for name in names)
         # Timings come last: nothing else may run beside them.
         for meter in sorted(meters, key=lambda m: isinstance(m, Meter) and m.exclusive):
             assert isinstance(meter, Meter)
             wanted = [metric.name for metric in meter.metrics if metric.name in names]
             if meter.instant:
-                columns = self._compute(meter, genomes)
+                columns, failed = self._compute(meter, genomes)
                 values.update({m.name: columns[:, i] for i, m in enumerate(meter.metrics)})
+                reasons.update({(m.name, row): why for row, why in failed.items() for m in meter.metrics})
                 continue
             values.update({name: np.full(len(genomes), np.nan) for name in wanted})
             for row, kept in enumerate(self._kept(meter, genomes, wanted)):
@@ -207,20 +227,31 @@ class Evaluator:
                     measurement = kept[name]
                     if measurement.value is not None:
                         values[name][row] = measurement.value
-                    elif reasons[row] is None:
-                        reasons[row] = measurement.reason
+                    else:
+                        reasons[name, row] = measurement.reason or "no value"
         return values, reasons
 
-    def _compute(self, meter: Meter, genomes: IntArray) -> FloatArray:
+    def _compute(self, meter: Meter, genomes: IntArray) -> tuple[FloatArray, dict[int, str]]:
+        """Return an instant meter's values ``(n, n_metrics)``, and why rows have none."""
         ready = self._ready(meter)
         if isinstance(ready, BlockMeter):
             if meter not in self._tables:
-                self._tables[meter] = self.space.tabulate(ready)
+                try:
+                    self._tables[meter] = self.space.tabulate(ready)
+                except Exception:
+                    # A block that has no cost fails the architectures that have it, told below one by one.
+                    self._tables[meter] = None
             tables = self._tables[meter]
             if tables is not None:
-                return tables(genomes)
+                return tables(genomes), {}
         architectures = [self.space.decode(genome) for genome in genomes]
-        return ready.measure(architectures, [0] * len(architectures))
+        values, failed = np.full((len(genomes), len(meter.metrics)), np.nan), {}
+        for outcome in measure_chunk(ready, architectures, [0] * len(genomes), range(len(genomes))):
+            if outcome.values is None:
+                failed[outcome.index] = outcome.reason or "no value"
+            else:
+                values[outcome.index] = outcome.values
+        return values, failed
 
     def _kept(self, meter: Meter, genomes: IntArray, names: Sequence[str]) -> list[dict[str, Measurement]]:
         """Return a meter's measurements of every genome, measuring first what the store lacks."""

@@ -10,11 +10,9 @@ import joblib
 import numpy as np
 
 from moo_nas.arrays import FloatArray
-from moo_nas.errors import InputError
+from moo_nas.errors import InputError, MeterError
 from moo_nas.meters import Meter
 from moo_nas.spaces import Architecture
-
-_LARGEST_CHUNK = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +49,19 @@ class Runner:
     ) -> Iterator[list[Outcome]]:
         """Yield outcomes chunk by chunk, in whatever order they are ready.
 
-        Exclusive meters get everything in one call, in this process, with nothing beside them.
+        Exclusive meters work in this process, with nothing beside them.
         """
         n = len(architectures)
         if n == 0:
             return
-        if meter.exclusive:
-            yield measure_chunk(meter, architectures, seeds, range(n))
-            return
-        size = min(_LARGEST_CHUNK, math.ceil(n / (4 * self.n_jobs)))
+        alone = meter.exclusive or self.n_jobs == 1
+        # Timings interleave as many as they can; other work is dealt out in small pieces.
+        size = min(meter.largest_chunk, n if meter.exclusive else math.ceil(n / (4 * self.n_jobs)))
         chunks = [range(start, min(start + size, n)) for start in range(0, n, size)]
         tasks = (
             (meter, [architectures[i] for i in chunk], [seeds[i] for i in chunk], chunk) for chunk in chunks
         )
-        if self.n_jobs == 1:
+        if alone:
             yield from (measure_chunk(*task) for task in tasks)
             return
         done: set[int] = set()
@@ -95,6 +92,9 @@ def measure_chunk(
     """Measure a chunk; if it raises, its architectures one by one, so that only those at fault fail."""
     try:
         values = _checked(meter, architectures, seeds)
+    except ImportError as error:
+        # No fault of the architecture's: the run ends, and goes on once it is mended.
+        raise MeterError(f"{type(meter).__name__} cannot measure on this machine: {error}.") from error
     except Exception as error:
         if len(architectures) == 1:
             return [Outcome(indices[0], None, f"{type(error).__name__}: {error}")]

@@ -1,8 +1,10 @@
 """What is measured is kept: one SQLite file, each result committed as it arrives."""
 
+import contextlib
 import json
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -59,8 +61,9 @@ class Store:
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.path = None if path is None else Path(path)
+        self._lock = threading.RLock()
         if self.path is None:
-            self._db = sqlite3.connect(":memory:", isolation_level=None)
+            self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             self._db.executescript(_SCHEMA)
             return
         with self._guard():
@@ -68,7 +71,7 @@ class Store:
                 self._check()
             else:
                 self._create()
-            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
+            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
 
@@ -86,8 +89,12 @@ class Store:
             started = time.perf_counter()
             value = json.dumps(make(), sort_keys=True)
             with self._write() as db:
-                db.execute("INSERT INTO setup VALUES (?, ?, ?)", (name, value, time.perf_counter() - started))
-            row = (value,)
+                # Another process may have been first: what is there stays, and is what all go by.
+                db.execute(
+                    "INSERT OR IGNORE INTO setup VALUES (?, ?, ?)",
+                    (name, value, time.perf_counter() - started),
+                )
+                row = db.execute("SELECT value FROM setup WHERE name = ?", (name,)).fetchone()
         kept: dict[str, Any] = json.loads(row[0])
         return kept
 
@@ -201,7 +208,8 @@ class Store:
     @contextmanager
     def _guard(self) -> Iterator[None]:
         try:
-            yield
+            with self._lock:
+                yield
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"{self._name} cannot be used: {error}.") from error
 
@@ -220,7 +228,7 @@ class Store:
     def _create(self) -> None:
         # Made aside and moved into place, so that a kill never leaves half a file under the name.
         assert self.path is not None
-        fresh = self.path.with_name(self.path.name + ".new")
+        fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
         fresh.unlink(missing_ok=True)
         db = sqlite3.connect(fresh)
         try:
@@ -228,9 +236,12 @@ class Store:
             db.execute(f"PRAGMA application_id={_APPLICATION_ID}")
             db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             db.commit()
+            db.close()
+            with contextlib.suppress(FileExistsError):  # another process was first: that one it is
+                os.link(fresh, self.path)
         finally:
             db.close()
-        fresh.replace(self.path)
+            fresh.unlink(missing_ok=True)
 
     def _check(self) -> None:
         """Refuse what is not a whole store of ours, before anything is written."""
@@ -250,12 +261,19 @@ class Store:
             raise StoreError(
                 f"{self.path} has schema {version}; this moo_nas knows up to {SCHEMA_VERSION}: update it."
             )
+        pages, page_size = (int.from_bytes(header[i:j], "big") for i, j in ((28, 32), (16, 18)))
+        whole = pages * (page_size if page_size > 1 else 65536)
+        killed = self.path.with_name(self.path.name + "-wal").exists()
+        if not killed and self.path.stat().st_size != whole:
+            size = self.path.stat().st_size
+            raise StoreError(
+                f"{self.path} is damaged: truncated to {size} of {whole} bytes. Move it away to start anew."
+            )
         # Root may write anything; a file that nobody is meant to write is still not ours to change.
         if not self.path.stat().st_mode & 0o222 or not os.access(self.path, os.W_OK):
             raise StoreError(f"{self.path} is read-only. Make it writable, or choose another folder.")
         # Reading only, as even closing a damaged file that is open for writing would change it; and
         # where a kill left no log behind, without one, which would stay beside the file.
-        killed = self.path.with_name(self.path.name + "-wal").exists()
         how = "mode=ro" if killed else "immutable=1"
         db = sqlite3.connect(f"{self.path.absolute().as_uri()}?{how}", uri=True)
         try:

@@ -17,7 +17,7 @@ WORST = 1e30
 class Formulation(ABC):
     """A pure function from an :class:`Evaluations` table to pymoo's F and G, row by row.
 
-    Subclasses are frozen dataclasses: equal settings, equal formulation. Those whose settings may
+    Equal settings make equal formulations. Those whose settings may
     be left to the reference sample (a limit, a target, a scale) fill them in :meth:`fit`.
     """
 
@@ -64,7 +64,10 @@ class Formulation(ABC):
         valid = ~evaluations.failed
         if valid.any():
             rows = evaluations.rows(valid)
-            f[valid], g[valid] = self.objectives(rows), self.constraints(rows)
+            # Kept within what a failed row costs, so that nothing measured is worse than a failure.
+            with np.errstate(over="ignore"):
+                f[valid] = np.clip(self.objectives(rows), -WORST, WORST)
+                g[valid] = np.clip(self.constraints(rows), -WORST, WORST)
         return f, g
 
     def with_score(self, metric: str) -> "Formulation":

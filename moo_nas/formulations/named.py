@@ -26,6 +26,8 @@ def constrained(objectives: Words | None, limits: Limits, default: Words) -> Con
     score, *costs = objectives or default
     if limits and objectives is None:
         costs = []
+    if not (costs or limits):
+        raise FormulationError("'constrained' needs a limit: --limit metric=value, or a second objective.")
     return Constrained(score, {**dict.fromkeys(costs), **limits})
 
 

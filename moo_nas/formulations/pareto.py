@@ -36,6 +36,12 @@ class Pareto(Formulation):
         self.limits = {metric: float(limit) for metric, limit in (limits or {}).items()}
         check_limits(self.limits)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pareto) and self.settings == other.settings
+
+    def __hash__(self) -> int:
+        return hash((self._names, tuple(self.limits.items())))
+
     def __repr__(self) -> str:
         limits = f", limits={self.limits}" if self.limits else ""
         return f"Pareto({', '.join(map(repr, self._names))}{limits})"

@@ -77,6 +77,8 @@ class WeightedProduct(Formulation):
         beta: The exponent above it, at most 0.
         scale: What makes the score positive; None fits it to the reference sample, False takes
             the score as it is, and a score that is not positive is then an error.
+        at_low: What a fitted scale makes of the reference sample's 5th percentile.
+        at_high: What it makes of the 95th.
 
     Example:
         >>> WeightedProduct.hard("score", {"latency_ms": 80.0}).beta
@@ -91,6 +93,8 @@ class WeightedProduct(Formulation):
     alpha: float = -0.05
     beta: float = -0.05
     scale: PositiveScale | bool | None = None
+    at_low: float = 0.70
+    at_high: float = 0.80
     left_out: tuple[str, ...] = ()
     name = "product"
 
@@ -138,6 +142,8 @@ class WeightedProduct(Formulation):
             "alpha": self.alpha,
             "beta": self.beta,
             "scale": vars(scale) if isinstance(scale, PositiveScale) else scale,
+            "at_low": self.at_low,
+            "at_high": self.at_high,
             "left_out": list(self.left_out),
         }
 
@@ -169,9 +175,11 @@ class WeightedProduct(Formulation):
         return -fitness[:, None]
 
     def with_score(self, metric: str) -> "WeightedProduct":
-        return replace(
-            self, score=metric, scale=None if isinstance(self.scale, PositiveScale) else self.scale
-        )
+        if not isinstance(self.scale, PositiveScale):
+            return replace(self, score=metric)
+        # Another score has a scale of its own, between the same values.
+        at_low, at_high = self.scale.at_low, self.scale.at_high
+        return replace(self, score=metric, scale=None, at_low=at_low, at_high=at_high)
 
     def resolve(self, available: Collection[str]) -> Self:
         if self.targets is not None:
@@ -195,7 +203,7 @@ class WeightedProduct(Formulation):
         scale = self.scale
         if scale is None:
             low, high = np.quantile(-minimised(sample, self.score), (0.05, 0.95))
-            scale = PositiveScale(float(low), float(high))
+            scale = PositiveScale(float(low), float(high), self.at_low, self.at_high)
         targets = {
             metric: float(np.median(sample[metric])) if target is None else target
             for metric, target in self._costs.items()

@@ -35,7 +35,7 @@ class Analytic(BlockMeter):
         >>> from moo_nas.spaces import Architecture
         >>> a = Architecture.parse("stem_k3_s2_c16 ibn_d2_k3_s2_e6_c24 pool_conv_c1280")
         >>> int(Analytic(image_size=224, n_classes=1000).measure([a], [0])[0, 0])
-        1327464
+        1327432
 
     References:
         The survey's eq. 3-6: Hardware-aware neural architecture search, section "Calculation of

@@ -49,6 +49,7 @@ class Meter(ABC):
     metrics: tuple[Metric, ...]
     exclusive: bool = False  # Timings are: never beside other work.
     instant: bool = False  # Formulas and fitted predictors are: computed anew rather than stored.
+    largest_chunk: int = 8  # The most architectures that one call gets.
 
     @property
     @abstractmethod
@@ -66,7 +67,7 @@ class Meter(ABC):
     @property
     def key(self) -> str:
         """A hash of all that a measurement depends on."""
-        return stable_hash(type(self).__name__, self.settings)
+        return stable_hash(type(self).__module__, type(self).__qualname__, self.settings)
 
     def only(self, names: Collection[str]) -> "Meter":
         """Return a meter for these of the metrics, if that saves work; else this one.

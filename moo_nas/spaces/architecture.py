@@ -214,7 +214,7 @@ class Architecture:
     def __str__(self) -> str:
         stages = (
             f"{s.operator}_d{s.depth}_k{s.kernel}_s{s.stride}_e{s.expansion}_c{s.channels}"
-            + (f"_se{s.se:g}" if s.se else "")
+            + (f"_se{float(s.se)!r}" if s.se else "")
             for s in self.stages
         )
         stem = f"stem_k{self.stem.kernel}_s{self.stem.stride}_c{self.stem.channels}"
@@ -235,7 +235,7 @@ class Architecture:
         stages = []
         for word in words[1:-1]:
             operator, *counts, se = _match(
-                r"(ibn|fused)_d(\d+)_k(\d+)_s(\d+)_e(\d+)_c(\d+)(?:_se([\d.]+))?",
+                r"(ibn|fused)_d(\d+)_k(\d+)_s(\d+)_e(\d+)_c(\d+)(?:_se(\d+(?:\.\d+)?(?:e-?\d+)?))?",
                 word,
                 "a stage such as ibn_d2_k3_s2_e6_c24",
             )

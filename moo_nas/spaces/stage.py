@@ -51,12 +51,17 @@ class StageChoices:
 
     def __post_init__(self) -> None:
         for name in _KINDS:
-            choices = tuple(getattr(self, name))
+            # Python's own numbers, whatever array they came in.
+            choices = tuple(c.item() if isinstance(c, np.generic) else c for c in getattr(self, name))
             object.__setattr__(self, name, choices)
             if not choices:
                 raise SpaceError(f"A stage needs at least one choice of {name}; got none.")
         if any(operator not in ("ibn", "fused") for operator in self.operator):
             raise SpaceError(f"A stage's operators are ibn and fused; got {self.operator}.")
+        if self.stride < 1 or self.resolution < 1:
+            raise SpaceError(
+                f"A stage's resolution and stride must be positive; got {self.resolution}, {self.stride}."
+            )
         if any(kernel < 1 or kernel % 2 == 0 for kernel in self.kernel):
             raise SpaceError(f"A stage's kernels must be odd and positive; got {self.kernel}.")
         for name in ("channels", "expansion", "depth"):
@@ -115,6 +120,8 @@ class StageSpace(SearchSpace):
             raise SpaceError("A stage space needs at least one stage; got none.")
         self.stages = tuple(stages)
         self.stem = stem or Stem()
+        if min(self.stem.channels, self.stem.kernel, self.stem.stride, image_size) < 1:
+            raise SpaceError(f"A stem and an image size must be positive; got {self.stem}, {image_size}.")
         self.head = head or Head()
         self.image_size = image_size
         size = -(-image_size // self.stem.stride)
@@ -131,6 +138,8 @@ class StageSpace(SearchSpace):
             for name, kind in _KINDS.items()
             if len(getattr(row, name)) > 1
         )
+        if not self.genes:
+            raise SpaceError("A stage space needs something to choose: every attribute has one choice.")
         # Columns of the genome that belong to each stage's attributes; -1 where it is no gene.
         position = {gene.name: i for i, gene in enumerate(self.genes)}
         self._columns = [

@@ -1,14 +1,15 @@
 """Formulations and algorithms side by side: one problem, one budget, one store, one yardstick."""
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pymoo.core.algorithm import Algorithm
 
 from moo_nas.errors import FormulationError, InputError
-from moo_nas.evaluation import Runner, Store
+from moo_nas.evaluation import Runner
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
 from moo_nas.study.comparison import Comparison
@@ -58,12 +59,12 @@ def compare(
     solvers = dict(algorithms) if isinstance(algorithms, Mapping) else {name: name for name in algorithms}
     if not (asked and solvers and len(numbers)):
         raise InputError("A comparison needs at least one formulation, one algorithm and one seed.")
-    problem = problem.also_measuring(judge.metrics)
+    problem = problem.also_measuring(judge.metrics, optional=True)
     plans: dict[tuple[str, int], tuple[NASProblem, Algorithm, dict[str, Any]]] = {}
     refused: dict[str, str] = {}
     for asked_name, formulation in asked.items():
         for solver_name, solver in solvers.items():
-            method = f"{asked_name}-{solver_name}"
+            method = _method(asked_name, solver_name, {name for name, _ in plans} | refused.keys())
             for seed in numbers:
                 algorithm, description = prepare_algorithm(solver, seed)
                 stated = problem.under(formulation)
@@ -79,7 +80,7 @@ def compare(
     names = {f"{method}/seed{seed}": plan[2] for (method, seed), plan in plans.items()}
     folder = None if out is None else Folder(out, {"comparison": names, "judge": judge.settings})
     try:
-        store = Store() if folder is None else folder.store
+        store = problem.evaluator.store if folder is None else folder.store
         shared = problem.at(store, Runner(n_jobs))
         runs = {}
         for number, ((method, seed), (stated, algorithm, definition)) in enumerate(plans.items(), start=1):
@@ -97,6 +98,17 @@ def compare(
     finally:
         if folder is not None:
             folder.close()
+
+
+def _method(formulation: str, algorithm: str, taken: Collection[str]) -> str:
+    """Return what a pair is called, in tables and as a folder."""
+    for name in (formulation, algorithm):
+        if not re.fullmatch(r"\w[\w.+]*(-[\w.+]+)*", name):
+            raise InputError(f"Names in a comparison are of letters, digits and . _ + -; got '{name}'.")
+    method = f"{formulation}-{algorithm}"
+    if method in taken:
+        raise InputError(f"Two methods would be called '{method}': choose other names.")
+    return method
 
 
 def _numbered(progress: Listener | None, place: str) -> Listener | None:

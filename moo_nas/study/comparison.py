@@ -53,8 +53,9 @@ class Comparison:
 
     def _valid(self, run: Run) -> tuple[FloatArray, IntArray]:
         """Return the judged objectives of a run's valid evaluations, and when each was evaluated."""
-        f, g = self.judge.apply(run.table)
-        valid = np.flatnonzero(~run.table.failed & (g <= 0).all(axis=1))
+        table = run.table.select(self.judge.metrics)
+        f, g = self.judge.apply(table)
+        valid = np.flatnonzero(~table.failed & (g <= 0).all(axis=1))
         return f[valid], valid
 
     def _curves(self) -> pd.DataFrame:
@@ -80,7 +81,8 @@ class Comparison:
                 (self.curves["method"] == method) & (self.curves["seed"] == seed), "hypervolume"
             ]
             best = {f"best_{name}": np.nan for name in self.judge.metrics}
-            valid = run.table.rows(~run.table.failed)
+            valid = run.table.select(self.judge.metrics)
+            valid = valid.rows(~valid.failed)
             for name in self.judge.metrics if len(valid) else ():
                 goal = min if valid.metric(name).goal == "min" else max
                 best[f"best_{name}"] = goal(valid[name])

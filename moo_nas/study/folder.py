@@ -1,5 +1,6 @@
 """A run's folder: one run, one writer, files that are there whole or not at all."""
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -12,7 +13,10 @@ from moo_nas.errors import OtherRunError, StoreError
 from moo_nas.evaluation import Store
 
 STORE = "evaluations.sqlite"
-_OURS = ("run.json", "front.csv", "measured.csv", "front.png", "report.html", "comparison.csv")
+_OURS = (
+    *("run.json", "front.csv", "measured.csv", "front.png", "report.html"),
+    *("comparison.csv", "comparison.png", "runs"),
+)
 
 
 class Folder:
@@ -55,6 +59,10 @@ class Folder:
             self._lock.release()
             raise
 
+    def has(self, name: str) -> bool:
+        """Is there such a file?"""
+        return (self.path / name).exists()
+
     def write(self, name: str, content: str | bytes) -> Path:
         """Put a file in place, whole; the one before stays if that fails.
 
@@ -68,7 +76,8 @@ class Folder:
             fresh.write_bytes(content.encode() if isinstance(content, str) else content)
             fresh.replace(target)
         except OSError as error:
-            fresh.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
             raise StoreError(
                 f"{target} could not be written: {error}. Free space, then run again."
             ) from error
@@ -85,8 +94,20 @@ def _difference(kept: Any, given: Any, where: str = "") -> str | None:
     if isinstance(kept, dict) and isinstance(given, dict):
         for key in sorted({*kept, *given}):
             path = f"{where}.{key}" if where else key
-            found = _difference(kept.get(key), given.get(key), path)
+            if key not in kept or key not in given:
+                return f"{path} is only {'there' if key in kept else 'here'}"
+            found = _difference(kept[key], given[key], path)
             if found:
                 return found
         return None
-    return None if kept == given else f"{where} is {json.dumps(kept)} there, {json.dumps(given)} here"
+    if isinstance(kept, list) and isinstance(given, list) and len(kept) == len(given):
+        pairs = zip(kept, given, strict=True)
+        return next(
+            filter(None, (_difference(a, b, f"{where}[{i}]") for i, (a, b) in enumerate(pairs))), None
+        )
+    return None if kept == given else f"{where} is {_short(kept)} there, {_short(given)} here"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -11,15 +11,19 @@ from pymoo.core.algorithm import Algorithm
 from pymoo.core.termination import NoTermination
 
 from moo_nas import registry
-from moo_nas.errors import InputError
-from moo_nas.evaluation import Runner, Store
+from moo_nas.arrays import stable_hash
+from moo_nas.errors import InputError, MooNasError
+from moo_nas.evaluation import Runner
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
 from moo_nas.study.folder import Folder
 from moo_nas.study.run import Run
 from moo_nas.study.session import Listener, Session
 
-NAME = "search"  # what a search's only run is called in its store
+NAME = "search"  # what a folder's only run is called in its store
+
+# What every pymoo algorithm has, whatever it is: no part of what it does.
+_BOOKKEEPING = frozenset(vars(Algorithm()))
 
 
 def search(
@@ -70,9 +74,11 @@ def search(
     definition = define(set_up(algorithm, problem, seed).problem, description, budget, seed)
     folder = None if out is None else Folder(out, definition)
     try:
-        store = Store() if folder is None else folder.store
+        # Without a folder the problem's own store has what it measured before.
+        store = problem.evaluator.store if folder is None else folder.store
+        name = f"{NAME} {stable_hash(definition)}" if folder is None else NAME
         ready = set_up(algorithm, problem.at(store, runner), seed)
-        return Session(NAME, ready, definition, folder, progress).run()
+        return Session(name, ready, definition, folder, progress).run()
     finally:
         if folder is not None:
             folder.close()
@@ -96,13 +102,16 @@ def prepare_algorithm(algorithm: str | Algorithm, seed: int) -> tuple[Algorithm,
         for name in inspect.signature(cls.__init__).parameters
         if name not in ("self", "kwargs", "args") and hasattr(algorithm, name)
     }
-    return algorithm, {"class": f"{cls.__module__}.{cls.__qualname__}", **parameters}
+    # Operators and the like are told apart by all they hold, and not spelt out.
+    rest = {name: value for name, value in vars(algorithm).items() if name not in _BOOKKEEPING}
+    configuration = stable_hash(_plain(rest, depth=6))
+    return algorithm, {"class": _name(cls), **parameters, "configuration": configuration}
 
 
 def define(problem: NASProblem, algorithm: dict[str, Any], budget: int, seed: int) -> dict[str, Any]:
     """Return all that a run's result depends on, as JSON."""
     return {
-        "problem": {"name": problem.name, **problem.options},
+        "problem": {"name": problem.name, "failures": problem.failures, **problem.options},
         "formulation": problem.formulation.settings,
         "algorithm": algorithm,
         "budget": budget,
@@ -115,16 +124,37 @@ def define(problem: NASProblem, algorithm: dict[str, Any], budget: int, seed: in
 def set_up(algorithm: Algorithm, problem: NASProblem, seed: int) -> Algorithm:
     """Return a copy of an algorithm, ready to be asked; pymoo keeps state in the one it is given."""
     algorithm = copy.deepcopy(algorithm)
-    algorithm.setup(problem, termination=NoTermination(), seed=seed, verbose=False)
+    try:
+        algorithm.setup(problem, termination=NoTermination(), seed=seed, verbose=False)
+    except MooNasError:
+        raise
+    except Exception as error:
+        hint = (
+            " It takes no constraints: make the problem with failures='penalty' and without limits."
+            if isinstance(error, AssertionError) and problem.n_ieq_constr
+            else ""
+        )
+        name = type(algorithm).__name__
+        raise InputError(
+            f"{name} cannot be set up on {problem.name}: {error or 'it refuses'}.{hint}"
+        ) from error
     return algorithm
 
 
-def _plain(value: Any) -> Any:
-    """Return a parameter as JSON; of an object, its class."""
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+def _plain(value: Any, depth: int = 1) -> Any:
+    """Return a value as JSON; of an object, its class and, down to a depth, all it holds."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
-    return f"{type(value).__module__}.{type(value).__qualname__}"
+    if isinstance(value, tuple | list):
+        return [_plain(item, depth) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item, depth) for key, item in value.items()}
+    if depth > 1 and hasattr(value, "__dict__") and not hasattr(value, "__qualname__"):
+        return {"class": _name(type(value)), **_plain(vars(value), depth - 1)}
+    return _name(value if hasattr(value, "__qualname__") else type(value))
+
+
+def _name(value: Any) -> str:
+    return f"{value.__module__}.{value.__qualname__}"

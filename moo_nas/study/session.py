@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pymoo.core.algorithm import Algorithm
+from pymoo.core.individual import Individual
+from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 from pymoo.problems.static import StaticProblem
 
@@ -104,7 +106,8 @@ class Session:
             formulation = self._problem.fitted()
             nothing = np.empty((0, self._problem.n_var), dtype=np.int64)
             self._tables.append(self._problem.evaluations(nothing))
-            self._write_record(None)
+            if self._folder is not None and not self._folder.has(self._prefix + "run.json"):
+                self._write_record(None)
             stop_reason = self._search()
         except KeyboardInterrupt:
             if not self._tables:
@@ -130,15 +133,17 @@ class Session:
         algorithm, idle = self._algorithm, 0
         while len(self._position) < self._budget:
             infills = algorithm.ask()
-            if infills is None or len(infills) == 0:
+            # MOEA/D and some others ask for one individual at a time.
+            asked = Population.create(infills) if isinstance(infills, Individual) else infills
+            if asked is None or len(asked) == 0:
                 return "exhausted"
-            genomes = self._problem.genomes(infills.get("X"))
+            genomes = self._problem.genomes(asked.get("X"))
             whole, before = self._within_budget(genomes), len(self._position)
             f, g = self._evaluate(genomes[:whole])
             if whole < len(genomes):
                 break
             answers = StaticProblem(self._shape, F=f, **({"G": g} if g.shape[1] else {}))
-            algorithm.evaluator.eval(answers, infills, skip_already_evaluated=False)
+            algorithm.evaluator.eval(answers, asked, skip_already_evaluated=False)
             algorithm.tell(infills=infills)
             if len(self._position) == self._problem.space.size:
                 return "exhausted"

@@ -55,6 +55,10 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["compare", "haenas", "--formulations", "single,best"], "Unknown formulation 'best'"),
         (["compare", "haenas", "--algorithms", "nsga3"], "did you mean 'nsga2'?"),
         (["compare", "haenas", "--seeds", "0"], "at least one"),
+        (["search", "haenas", "--objectives", ","], "separated by commas"),
+        (["search", "haenas", "--limit", "macs=1", "--limit", "macs=2"], "'macs' twice"),
+        (["search", "haenas", "--formulation", "constrained", "--objectives", "params"], "needs a limit"),
+        (["search", "haenas", "--problem-option", "n_networks=0"], "at least 5"),
         (["serch", "haenas"], "search"),
         (["search"], "problem"),
         ([], "command"),
@@ -81,9 +85,12 @@ def test_a_search_writes_its_folder_and_says_what_it_found(capfd):
     assert f"Front: {len(front)} architectures" in capfd.readouterr().out
 
 
-def test_every_choice_has_a_default_folder_under_runs():
+def test_runs_of_different_options_have_different_default_folders():
     assert main([*FORMULAS, "--budget", "10"]) == DONE
-    assert Path("runs/haenas-pareto-nsga2-10-seed0/front.csv").exists()
+    assert main([*FORMULAS, "--budget", "10", "--algorithm-option", "pop_size=5"]) == DONE
+    folders = [path.parent.name for path in Path("runs").glob("*/front.csv")]
+    assert len(folders) == 2
+    assert all(name.startswith("haenas-pareto-nsga2-10-seed0-") for name in folders)
 
 
 def test_another_run_in_the_folder_is_refused_and_nothing_changes(capfd):
@@ -214,6 +221,7 @@ def test_an_interrupted_search_exits_with_130_and_is_continued_by_the_same_comma
     _, err = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED, err
     assert "Traceback" not in err
+    assert "the same command continues" in err
     assert json.loads(Path("here/run.json").read_text())["stop_reason"] == "interrupted"
     assert main(arguments) == DONE
     assert main([*arguments[:-1], "elsewhere"]) == DONE

@@ -16,9 +16,6 @@ from moo_nas.spaces import Architecture
 if TYPE_CHECKING:
     from torch import nn
 
-# Networks in memory at a time; rounds interleave within a group.
-_GROUP = 25
-
 
 class CpuLatency(Meter):
     """Latency of whole networks on this CPU in torch: median and spread over interleaved rounds.
@@ -44,6 +41,7 @@ class CpuLatency(Meter):
 
     metrics = (Metric("latency_ms", "ms", "min"), Metric("spread_ms", "ms", "min"))
     exclusive = True
+    largest_chunk = 25  # Networks in memory at a time; rounds interleave within them.
 
     def __init__(
         self,
@@ -80,9 +78,9 @@ class CpuLatency(Meter):
 
     def measure(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
         rows = []
-        for start in range(0, len(architectures), _GROUP):
-            group = architectures[start : start + _GROUP]
-            rounds = self.rounds(group, seeds[start : start + _GROUP])
+        for start in range(0, len(architectures), self.largest_chunk):
+            chunk = slice(start, start + self.largest_chunk)
+            rounds = self.rounds(architectures[chunk], seeds[chunk])
             low, median, high = np.quantile(rounds, (0.25, 0.5, 0.75), axis=0)
             rows.append(np.column_stack([median, (high - low) / 2]))
         return np.concatenate(rows) if rows else np.empty((0, 2))

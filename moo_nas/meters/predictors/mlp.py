@@ -69,7 +69,9 @@ class MlpLatency(Meter):
             return np.empty((0, 1))
         genomes = np.array([self._space.encode(a) for a in architectures])
         mean, std = self._scale
-        return np.exp(mean + std * _forward(self._layers, _one_hot(self._space, genomes)))
+        # Row by row: the product of a whole matrix may round a row differently with its company.
+        rows = [_forward(self._layers, row) for row in _one_hot(self._space, genomes)]
+        return np.exp(mean + std * np.array(rows))
 
 
 def _one_hot(space: SearchSpace, genomes: IntArray) -> FloatArray:

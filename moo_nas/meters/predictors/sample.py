@@ -10,6 +10,8 @@ from moo_nas.meters.base import Memory
 from moo_nas.meters.device.timer import CpuLatency
 from moo_nas.spaces import SearchSpace
 
+_DRAWS = 50  # of n genomes each, to find n distinct ones
+
 
 def measured_networks(
     space: SearchSpace, timer: CpuLatency, n: int, memory: Memory, seed: int
@@ -23,12 +25,15 @@ def measured_networks(
     def make() -> dict[str, Any]:
         rng = np.random.default_rng(stable_seed("measured networks", seed))
         genomes: dict[tuple[int, ...], None] = {}
-        while len(genomes) < n:
+        for _ in range(_DRAWS):
+            if len(genomes) >= n:
+                break
             for genome in space.canonical(space.sample(n, rng)):
                 genomes.setdefault(tuple(map(int, genome)))
+        # Fewer where many genomes are one network.
         chosen = list(genomes)[:n]
         architectures = [space.decode(np.array(genome)) for genome in chosen]
-        measured = timer.measure(architectures, [0] * n)
+        measured = timer.measure(architectures, [0] * len(chosen))
         return {
             "genomes": [list(genome) for genome in chosen],
             "latency_ms": measured[:, 0].tolist(),

@@ -149,7 +149,10 @@ def score_network(
     Raises:
         MeterError: A proxy is not defined for this network and minibatch.
     """
+    import torch
+
     from moo_nas.meters.proxies.passes import Passes
 
-    passes = Passes(network, images, labels, batch_norm, second_order="grasp" in proxies)
-    return {name: _function(name)(passes) for name in proxies}
+    with torch.enable_grad():  # even where the caller has switched gradients off
+        passes = Passes(network, images, labels, batch_norm, second_order="grasp" in proxies)
+        return {name: _function(name)(passes) for name in proxies}

@@ -43,9 +43,8 @@ class Passes:
         modes = {module: module.training for module in network.modules()}
         network.train(batch_norm == "train")
         try:
-            with torch.enable_grad():
-                self._scores = functional_call(network, {**self._parameters, **buffers}, (self._images,))
-                self._loss = nn.functional.cross_entropy(self._scores, labels)
+            self._scores = functional_call(network, {**self._parameters, **buffers}, (self._images,))
+            self._loss = nn.functional.cross_entropy(self._scores, labels)
         finally:
             for module, training in modes.items():
                 module.training = training

@@ -1,0 +1,75 @@
+"""The meter kit on every meter."""
+
+import functools
+import inspect
+
+import pytest
+
+from moo_nas import meters
+from moo_nas.errors import MeterError
+from moo_nas.evaluation import Store
+from moo_nas.meters import Analytic, BlockTableLatency, CpuLatency, Meter, MlpLatency, ZeroCost
+from moo_nas.testing import MeterKit, StandIn
+from tests.spaces_for_tests import tiny_space, wide_space
+
+TIMER = CpuLatency(image_size=16, n_rounds=2, min_seconds=0.0)
+
+
+@functools.cache
+def store() -> Store:
+    return Store()  # timings are taken once, and recalled by every case
+
+
+CASES = {
+    "Analytic": lambda: Analytic(image_size=33, n_classes=10),
+    "BlockTableLatency": lambda: BlockTableLatency(TIMER, 8).prepare(wide_space(), store(), 0),
+    "CpuLatency": lambda: TIMER,
+    "MlpLatency": lambda: MlpLatency(TIMER, 20).prepare(wide_space(), store(), 0),
+    "ZeroCost": lambda: ZeroCost(image_size=9, batch_size=4),
+    "ZeroCost on noise": lambda: ZeroCost(
+        ("grasp", "snip"), image_size=8, batch_size=3, data="noise", batch_norm="eval", seed=4
+    ),
+    "StandIn": StandIn,
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+class TestMeters(MeterKit):
+    @pytest.fixture(autouse=True)
+    def case(self, name):
+        self.name = name
+
+    def meter(self):
+        return CASES[self.name]()
+
+    def space(self):
+        return wide_space()
+
+
+class TestMetersOnATinySpace(MeterKit):
+    n_drawn = 12
+
+    def meter(self):
+        return Analytic(image_size=16)
+
+    def space(self):
+        return tiny_space()
+
+
+def test_every_meter_has_a_case():
+    known = [getattr(meters, name) for name in meters.__all__]
+    concrete = {c.__name__ for c in known if issubclass(c, Meter) and not inspect.isabstract(c)}
+    assert concrete <= set(CASES)
+    assert {type(CASES[name]()).__name__ for name in concrete} == concrete
+
+
+@pytest.mark.parametrize("make", [lambda: BlockTableLatency(TIMER, 8), lambda: MlpLatency(TIMER, 20)])
+def test_a_predictor_has_the_same_key_before_and_after_it_is_fitted(make):
+    assert make().key == make().prepare(wide_space(), store(), 0).key
+
+
+@pytest.mark.parametrize("make", [lambda: BlockTableLatency(TIMER, 8), lambda: MlpLatency(TIMER, 20)])
+def test_a_predictor_refuses_to_predict_before_it_is_fitted(make):
+    space = wide_space()
+    with pytest.raises(MeterError, match="prepare"):
+        make().measure([space.decode(space.genome_at(0))], [0])

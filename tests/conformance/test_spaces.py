@@ -1,0 +1,35 @@
+"""The space kit on every space."""
+
+import inspect
+
+import pytest
+
+from moo_nas import spaces
+from moo_nas.spaces import SearchSpace, StageSpace
+from moo_nas.testing import SpaceKit
+from tests.spaces_for_tests import cube_space, tiny_space, wide_space
+
+CASES = {
+    "haenas": StageSpace.haenas,
+    "tiny": tiny_space,
+    "wide": wide_space,
+    "cube": cube_space,
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+class TestSpaces(SpaceKit):
+    @pytest.fixture(autouse=True)
+    def case(self, name):
+        self.name = name
+
+    def space(self):
+        return CASES[self.name]()
+
+
+def test_every_space_has_a_case():
+    known = {getattr(spaces, name) for name in spaces.__all__}
+    concrete = {
+        c for c in known if inspect.isclass(c) and issubclass(c, SearchSpace) and not inspect.isabstract(c)
+    }
+    assert concrete == {type(make()) for make in CASES.values()}

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from moo_nas.errors import InputError
+from moo_nas.meters import Analytic, BlockMeter, Metric
+from tests.fakes import Fake
+
+
+class CountedBlocks(BlockMeter):
+    metrics = (Metric("blocks", "1", "min"), Metric("widest", "1", "min"))
+    reductions = ("sum", "max")
+
+    def block_cost(self, block):
+        return (1, block.hidden)
+
+
+def test_a_metric_without_a_goal_is_refused():
+    with pytest.raises(InputError, match="'speed' needs the goal min or max; got 'fast'"):
+        Metric("speed", "1", "fast")
+
+
+def test_a_key_depends_on_the_meters_class_and_settings():
+    keys = {Fake().key, Fake(salt="x").key, Analytic(32).key, Analytic(33).key}
+    assert len(keys) == 4
+    assert Fake(salt="x").key == Fake(salt="x").key
+
+
+def test_a_block_meter_needs_the_cost_of_one_block_only(wide):
+    meter = CountedBlocks(16, 10)
+    genomes = wide.sample(20, seed=0)
+    architectures = [wide.decode(genome) for genome in genomes]
+    measured = meter.measure(architectures, [0] * 20)
+    assert measured[:, 0].tolist() == [2 + sum(s.depth for s in a.stages) for a in architectures]
+    assert (wide.tabulate(meter)(genomes) == measured).all()
+    assert meter.reduce(np.array([[1.0, 5.0], [1.0, 9.0]])).tolist() == [2, 9]
+
+
+@pytest.mark.parametrize("wrong", [{"image_size": 0}, {"n_classes": -1}])
+def test_images_and_classes_must_be_positive(wrong):
+    with pytest.raises(InputError, match="must be positive"):
+        Analytic(**wrong)

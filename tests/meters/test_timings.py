@@ -1,0 +1,120 @@
+"""Timings and predictions from them: what can be told without a clock."""
+
+import numpy as np
+import pytest
+import torch
+
+from moo_nas.errors import InputError, MeterError
+from moo_nas.evaluation import Store
+from moo_nas.meters import BlockTableLatency, CpuLatency, MlpLatency
+from moo_nas.meters.device.timer import inference, time_rounds, torch_threads
+
+TIMER = CpuLatency(image_size=16, n_rounds=2, min_seconds=0.0)
+
+
+class Pretended(CpuLatency):
+    """A stop-watch that shows a sum over stages, so that predictions can be judged."""
+
+    def measure(self, architectures, seeds):
+        ms = [
+            sum(s.depth * s.kernel * (2 if s.operator == "fused" else 1) for s in a.stages)
+            for a in architectures
+        ]
+        return np.column_stack([ms, np.zeros(len(ms))]).astype(float)
+
+
+def test_every_call_is_run_in_every_round():
+    counts = np.zeros(3, dtype=int)
+
+    def call(i):
+        counts[i] += 1
+
+    rounds = time_rounds([lambda i=i: call(i) for i in range(3)], n_rounds=4, min_seconds=0.0)
+    assert rounds.shape == (4, 3)
+    assert (rounds >= 0).all()
+    assert counts.tolist() == [8, 8, 8]  # one to warm up, one timed
+
+
+def test_a_timed_network_is_in_evaluation_mode_and_builds_no_graph():
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    out = inference(network, (2, 3, 5, 5))()
+    assert not network.training
+    assert not out.requires_grad
+    assert int(network[1].num_batches_tracked) == 0
+
+
+def test_threads_are_as_before_even_if_it_fails():
+    before = torch.get_num_threads()
+
+    def fail():
+        with torch_threads(before + 1):
+            assert torch.get_num_threads() == before + 1
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert torch.get_num_threads() == before
+
+
+def test_a_timings_settings_name_the_machine():
+    assert {"cpu", "cores", "torch"} <= TIMER.settings["machine"].keys()
+
+
+@pytest.mark.parametrize("wrong", ["image_size", "batch_size", "threads", "n_classes", "n_rounds"])
+def test_counts_must_be_positive(wrong):
+    with pytest.raises(InputError, match="must be positive"):
+        CpuLatency(**{wrong: 0})
+
+
+def test_a_block_table_predicts_a_network_as_the_weighted_sum_of_its_blocks(wide):
+    meter = BlockTableLatency(TIMER, 8).prepare(wide, Store(), 0)
+    genomes = wide.sample(30, seed=0)
+    architectures = [wide.decode(genome) for genome in genomes]
+    predicted = meter.measure(architectures, [0] * 30)[:, 0]
+    by_hand = [sum(meter.block_cost(b)[0] for b in a.blocks(16, 10)) for a in architectures]
+    assert predicted == pytest.approx(by_hand)
+    assert wide.tabulate(meter)(genomes)[:, 0] == pytest.approx(predicted)
+    assert (predicted > 0).all()
+
+
+def test_what_a_predictor_is_fitted_on_is_recalled_and_not_measured_again(wide):
+    store = Store()
+    first = BlockTableLatency(TIMER, 8).prepare(wide, store, 0)
+    kept = store.setup()
+    again = BlockTableLatency(TIMER, 8).prepare(wide, store, 0)
+    assert store.setup() == kept
+    a = [wide.decode(wide.genome_at(5))]
+    assert again.measure(a, [0]).tolist() == first.measure(a, [0]).tolist()
+
+
+def test_preparing_leaves_the_meter_itself_unfitted(wide):
+    meter = BlockTableLatency(TIMER, 8)
+    meter.prepare(wide, Store(), 0)
+    with pytest.raises(MeterError, match="prepare"):
+        meter.measure([wide.decode(wide.genome_at(0))], [0])
+
+
+def test_a_perceptron_learns_what_it_is_shown(wide):
+    timer = Pretended(16)
+    store = Store()
+    meter = MlpLatency(timer, 200).prepare(wide, store, 0)
+    architectures = [wide.decode(wide.genome_at(i)) for i in range(0, wide.size, 7)]
+    predicted = meter.measure(architectures, [0] * len(architectures))[:, 0]
+    measured = timer.measure(architectures, None)[:, 0]
+    assert np.median(np.abs(predicted / measured - 1)) < 0.05
+    (card,) = [v["held_out"] for name, (v, _) in store.setup().items() if name.startswith("perceptron")]
+    assert card["spearman"] > 0.95
+    assert card["n"] == 40
+
+
+def test_a_predictors_networks_are_distinct_and_at_most_the_space(tiny):
+    store = Store()
+    MlpLatency(Pretended(16), 1000).prepare(tiny, store, 0)
+    (kept,) = [v for name, (v, _) in store.setup().items() if name.startswith("measured networks")]
+    assert len({tuple(g) for g in kept["genomes"]}) == len(kept["genomes"]) == tiny.size
+
+
+@pytest.mark.parametrize("make", [lambda: BlockTableLatency(TIMER, 4), lambda: MlpLatency(TIMER, 19)])
+def test_too_few_networks_for_a_fit_are_refused(make):
+    with pytest.raises(InputError, match="at least"):
+        make()

@@ -59,9 +59,10 @@ class Folder:
             self._lock.release()
             raise
 
-    def has(self, name: str) -> bool:
-        """Is there such a file?"""
-        return (self.path / name).exists()
+    def read(self, name: str) -> str | None:
+        """Return what a file holds, or None if there is no such file."""
+        path = self.path / name
+        return path.read_text(encoding="utf-8") if path.exists() else None
 
     def write(self, name: str, content: str | bytes) -> Path:
         """Put a file in place, whole; the one before stays if that fails.

@@ -25,8 +25,8 @@ from moo_nas.study.folder import Folder
 from moo_nas.study.publish import publish_run
 from moo_nas.study.run import Run
 
-# An algorithm that proposes nothing new so many times in a row will not end by itself.
-_PATIENCE = 100
+# An algorithm that proposes so many known architectures in a row has nothing new to say.
+_PATIENCE = 3000
 
 # What the measured front is kept under in the store.
 _MEASURED = "measured front/"
@@ -106,7 +106,7 @@ class Session:
             formulation = self._problem.fitted()
             nothing = np.empty((0, self._problem.n_var), dtype=np.int64)
             self._tables.append(self._problem.evaluations(nothing))
-            if self._folder is not None and not self._folder.has(self._prefix + "run.json"):
+            if self._folder is not None and self._folder.read(self._prefix + "run.json") is None:
                 self._write_record(None)
             stop_reason = self._search()
         except KeyboardInterrupt:
@@ -147,8 +147,8 @@ class Session:
             algorithm.tell(infills=infills)
             if len(self._position) == self._problem.space.size:
                 return "exhausted"
-            idle = 0 if len(self._position) > before else idle + 1
-            if idle == _PATIENCE:
+            idle = 0 if len(self._position) > before else idle + len(genomes)
+            if idle >= _PATIENCE:
                 return "stagnated"
         return "budget"
 
@@ -235,7 +235,11 @@ class Session:
             },
         }
         if self._folder is not None:
-            self._folder.write(self._prefix + "run.json", json.dumps(record, indent=2) + "\n")
+            name = self._prefix + "run.json"
+            before: dict[str, Any] = json.loads(self._folder.read(name) or "{}")
+            if all(before.get(key, 0) == record[key] for key in ("stop_reason", "n_evaluations")):
+                return before  # it was finished before: what it took then stays
+            self._folder.write(name, json.dumps(record, indent=2) + "\n")
         return record
 
     def _now(self) -> tuple[float, float]:

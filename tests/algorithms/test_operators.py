@@ -149,15 +149,23 @@ def test_priority_is_that_of_brute_force(rows, data):
     )
     place = priority(f, violation, np.random.default_rng(0))
     assert is_permutation(place, len(f))
-    left, rank = set(range(len(f))), {}
+    # Only what is feasible is ranked: the others are placed by their violation.
+    left, rank = {i for i in range(len(f)) if violation[i] == 0}, dict.fromkeys(range(len(f)), 0)
+    level = 0
     while left:
         front = {i for i in left if not any(dominates(f[j], f[i]) for j in left)}
-        rank.update(dict.fromkeys(front, len(set(rank.values()))))
-        left -= front
+        rank.update(dict.fromkeys(front, level))
+        left, level = left - front, level + 1
     for i in range(len(f)):
         for j in range(len(f)):
             if (violation[i], rank[i]) < (violation[j], rank[j]):
                 assert place[i] < place[j]
+
+
+def test_what_breaks_a_limit_does_not_push_back_what_it_dominates():
+    f = np.array([[0.0, 1.0], [1.0, 0.0], [0.9, -1.0]])
+    first = {int(np.argmin(priority(f, np.array([0, 0, 1.0]), np.random.default_rng(s)))) for s in range(40)}
+    assert first == {0, 1}
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=12), seeds)

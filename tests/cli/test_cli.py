@@ -214,7 +214,14 @@ def test_an_interrupted_search_exits_with_130_and_is_continued_by_the_same_comma
     arguments = ["search", "haenas", "--objectives", "snip,params", "--jobs", "2", *QUICK]
     arguments += ["--algorithm-option", "pop_size=5", "--budget", "15", "--out", "here"]
     command = [sys.executable, "-m", "moo_nas.cli", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell's background jobs ignore SIGINT, and so would their children: not what is tested here.
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while process.poll() is None and "evaluations" not in recorded("here"):
         time.sleep(0.01)
     os.kill(process.pid, number)

@@ -49,7 +49,7 @@ class CpuLatency(Meter):
         batch_size: int = 1,
         threads: int = 1,
         n_classes: int = 10,
-        n_rounds: int = 9,
+        n_rounds: int = 15,
         min_seconds: float = 0.002,
     ) -> None:
         if min(image_size, batch_size, threads, n_classes, n_rounds) < 1:

@@ -5,7 +5,7 @@ Random search, aging evolution and NSGA-II on the Pareto front of score and pred
 defined. Every run is judged by all it evaluated, in score and latency.
 
 Run:     python studies/compare_algorithms.py [--smoke] [--jobs N]
-Takes:   12 minutes on two cores, 30 s with --smoke.
+Takes:   about 15 minutes on two cores, 30 s with --smoke.
 Writes:  studies/results/compare_algorithms.csv and .png; runs/compare_algorithms/ (every run, and
          report.html); with --smoke all of it under runs/smoke/.
 """

@@ -5,7 +5,7 @@ single-objective, constrained, weighted-product and Pareto search; every run jud
 evaluated, in score and latency.
 
 Run:     python studies/compare_formulations.py [--smoke] [--jobs N]
-Takes:   10 minutes on two cores, 30 s with --smoke.
+Takes:   about 10 minutes on two cores, 30 s with --smoke.
 Writes:  studies/results/compare_formulations.csv and .png; runs/compare_formulations/ (every run,
          and report.html); with --smoke all of it under runs/smoke/.
 """

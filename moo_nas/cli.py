@@ -121,10 +121,13 @@ def list_names() -> None:
         for name in registry.names(kind):
             target = registry.load(kind, name)
             summary = (getdoc(target) or "").partition("\n")[0]
-            if kind == "problem":
-                metrics = ", ".join(metric.name for metric in target().evaluator.metrics)
-                summary = f"{summary} Metrics: {metrics}."
             table.add_row(name, escape(summary))
+            if kind == "problem":
+                metrics = ", ".join(f"{metric.name} ({metric.goal})" for metric in target().evaluator.metrics)
+                table.add_row("", f"metrics: {metrics}")
+            if kind != "formulation":
+                options = ", ".join(f"{key}={value}" for key, value in registry.options(target).items())
+                table.add_row("", escape(f"options: {options}"))
         _out.print(table)
         _out.print()
 
@@ -237,7 +240,7 @@ def _print_run(run: Run) -> None:
         _out.print(f"The factor of {metric} is left out: the problem has no meter for it.")
     shown = run.front
     if run.stop_reason == "infeasible":
-        _out.print("Nothing met the limits. The least violating:")
+        _out.print("The budget is spent and nothing met the limits. The least violating:")
         shown = run.least_violating
     elif len(shown):
         _out.print(f"Front: {len(shown)} architectures.")
@@ -251,6 +254,12 @@ def _print_run(run: Run) -> None:
         _out.print(table)
         if len(ordered) > _SHOWN_ROWS:
             _out.print(f"... and {len(ordered) - _SHOWN_ROWS} more in front.csv")
+    if run.measured is not None and len(run.measured):
+        name = next(iter(run.measured.columns[1:])).removeprefix("predicted_")
+        error = (run.measured[f"predicted_{name}"] / run.measured[name] - 1).abs()
+        _out.print(
+            f"{name} measured on this machine: the prediction is off by {error.median():.1%} in the median."
+        )
     if run.folder is not None:
         _out.print(f"Files: {run.folder}")
 

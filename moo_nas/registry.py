@@ -40,17 +40,33 @@ def make(kind: Kind, name: str, options: Mapping[str, str]) -> Any:
         InputError: An unknown name or option, or a text that is not of the option's type.
     """
     cls = load(kind, name)
-    parameters = inspect.signature(cls, eval_str=True).parameters
-    known = {key: p.annotation for key, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
-    given = {}
+    known, given = _annotated(cls), {}
     for key, text in options.items():
         if key not in known:
             raise unknown(f"option of {name}", key, known)
         try:
-            given[key] = _converter(known[key])(text)
+            given[key] = known[key][0](text)
         except (ValueError, TypeError) as error:
             raise InputError(f"Option '{key}' of {name} cannot be '{text}': {error}.") from error
     return cls(**given)
+
+
+def options(cls: Any) -> dict[str, str]:
+    """Return the options that :func:`make` takes as text, with their defaults as text."""
+    return {key: default for key, (_, default) in _annotated(cls).items()}
+
+
+def _annotated(cls: Any) -> dict[str, tuple[Callable[[str], Any], str]]:
+    """Return what makes each option from text, and its default; those for Python only are left out."""
+    found = {}
+    for key, parameter in inspect.signature(cls, eval_str=True).parameters.items():
+        convert = _converter(parameter.annotation) if parameter.kind is not parameter.VAR_KEYWORD else None
+        # How many processes work is no option of what is searched.
+        if convert is not None and key != "n_jobs":
+            default = parameter.default
+            text = ",".join(map(str, default)) if isinstance(default, tuple | list) else str(default)
+            found[key] = (convert, text)
+    return found
 
 
 def _points(kind: Kind) -> dict[str, EntryPoint]:
@@ -64,8 +80,8 @@ def _points(kind: Kind) -> dict[str, EntryPoint]:
     return found
 
 
-def _converter(annotation: Any) -> Callable[[str], Any]:
-    """Return what makes a value of an annotated type from text."""
+def _converter(annotation: Any) -> Callable[[str], Any] | None:
+    """Return what makes a value of an annotated type from text; None for types that text cannot tell."""
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):
         (first, *_) = (a for a in typing.get_args(annotation) if a is not types.NoneType)
@@ -76,4 +92,4 @@ def _converter(annotation: Any) -> Callable[[str], Any]:
         return typing.cast(Callable[[str], Any], annotation)
     if annotation is str or origin is Literal:
         return str
-    raise InputError(f"Options of type {annotation} can be given in Python only.")
+    return None

@@ -6,7 +6,7 @@ times as many networks. Beside them the measurement's own noise: even rounds aga
 Asked of the block table: Spearman >= 0.98, median absolute error <= 6 %.
 
 Run:     python studies/latency_predictor.py [--smoke]
-Takes:   5 minutes on one core, 20 s with --smoke.
+Takes:   10 minutes on one core, 20 s with --smoke.
 Writes:  studies/results/latency_predictor.csv and .png (under runs/smoke/results/ with --smoke).
 """
 
@@ -15,22 +15,10 @@ import pandas as pd
 from common import arguments
 from matplotlib.figure import Figure
 
-from moo_nas.arrays import FloatArray
 from moo_nas.evaluation import Store
 from moo_nas.meters import BlockTableLatency, CpuLatency, MlpLatency
 from moo_nas.meters.predictors.sample import error_card
 from moo_nas.spaces import StageSpace
-
-GROUP = 20  # networks in memory at a time
-
-
-def measure(timer: CpuLatency, space: StageSpace, genomes: np.ndarray) -> FloatArray:
-    """Return every round's latencies in ms, ``(n_rounds, n)``, groups of networks one after another."""
-    rounds = []
-    for start in range(0, len(genomes), GROUP):
-        group = [space.decode(genome) for genome in genomes[start : start + GROUP]]
-        rounds.append(timer.rounds(group, [0] * len(group)))
-    return np.concatenate(rounds, axis=1)
 
 
 def main() -> None:
@@ -38,13 +26,13 @@ def main() -> None:
     options = arguments(__doc__)
     space, store = StageSpace.haenas(), Store()
     n_unseen, n_few, n_many = (10, 5, 20) if options.smoke else (60, 20, 200)
-    timer = CpuLatency(image_size=32 if options.smoke else 96)
+    timer = CpuLatency(image_size=32 if options.smoke else 96).prepare(space, store, seed=0)
     unseen = space.sample(n_unseen, seed=2026)
-    rounds = measure(timer, space, unseen)
+    architectures = [space.decode(genome) for genome in unseen]
+    rounds = timer.rounds(architectures, [0] * n_unseen)
     measured = np.median(rounds, axis=0)
 
     block_table = BlockTableLatency(timer, n_few).prepare(space, store, seed=0)
-    architectures = [space.decode(genome) for genome in unseen]
     predictions = {
         (f"block table + residual, {n_few} networks", n_few): space.tabulate(block_table)(unseen)[:, 0],
         ("block table alone", 0): block_table.summed_blocks(architectures),

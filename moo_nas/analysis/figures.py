@@ -115,7 +115,7 @@ def progress_png(evaluations: pd.DataFrame, objective: Metric, title: str) -> by
         )
         axes.set_ylim(view(every["value"], best))
     if len(evaluations):
-        axes.set_xlim(0, len(evaluations) + 1)
+        axes.set_xlim(-1, len(evaluations))
     if len(evaluations) == 0:
         _note(axes, "nothing was evaluated")
     elif len(every) == 0:

@@ -78,7 +78,7 @@ def progress_plot(evaluations: pd.DataFrame, objective: Metric, metrics: Mapping
     """Return one objective over a run: every evaluation, and the best so far."""
     progress = best_so_far(evaluations, objective)
     figure = _figure("evaluation", objective)
-    rows = finite(evaluations.assign(evaluation=range(1, len(evaluations) + 1)), objective.name)
+    rows = finite(evaluations.assign(evaluation=range(len(evaluations))), objective.name)
     place = Metric("evaluation", "1", "min")
     allowed = feasible_rows(rows)
     for chosen, name, symbol in ((~allowed, "infeasible", "circle-open"), (allowed, "evaluations", "circle")):

@@ -279,9 +279,14 @@ def _summary(ran: pd.DataFrame) -> tuple[Html, str]:
         [str(m), int(r["count"]), *(float(r[q]) for q in ("50%", "25%", "75%"))] for m, r in by.iterrows()
     ]
     headings = ["method", "runs", "median hypervolume", "lower quartile", "upper quartile"]
-    lead = f"{by.index[0]} reaches the largest median hypervolume, {number(float(by['50%'].iloc[0]))}"
-    if len(by) > 1:
-        lead += f"; {by.index[1]} follows with {number(float(by['50%'].iloc[1]))}"
+    shown = [number(float(median)) for median in by["50%"]]
+    best = [str(method) for method, median in zip(by.index, shown, strict=True) if median == shown[0]]
+    if len(best) > 1:
+        lead = f"{', '.join(best[:-1])} and {best[-1]} reach the same median hypervolume, {shown[0]}"
+    else:
+        lead = f"{best[0]} reaches the largest median hypervolume, {shown[0]}"
+    if len(by) > len(best):
+        lead += f"; {by.index[len(best)]} follows with {shown[len(best)]}"
     return table(headings, cells, "Methods by median hypervolume"), lead + "."
 
 

@@ -69,14 +69,14 @@ def staircase(front: pd.DataFrame, x: Metric, y: Metric) -> pd.DataFrame:
 
 
 def best_so_far(evaluations: pd.DataFrame, objective: Metric) -> pd.DataFrame:
-    """Return ``evaluation`` (from 1), ``value``, ``feasible`` and ``best``, that of the feasible so far."""
+    """Return ``evaluation`` (from 0), ``value``, ``feasible`` and ``best``, that of the feasible so far."""
     values = evaluations[objective.name] if objective.name in evaluations else pd.Series(dtype=np.float64)
     value = values.to_numpy(dtype=np.float64)
     allowed = feasible_rows(evaluations)[: len(value)] & np.isfinite(value)
     counted = pd.Series(np.where(allowed, value, np.nan))
     best = (counted.cummin() if objective.goal == "min" else counted.cummax()).ffill()
     return pd.DataFrame(
-        {"evaluation": np.arange(1, len(value) + 1), "value": value, "feasible": allowed, "best": best}
+        {"evaluation": np.arange(len(value)), "value": value, "feasible": allowed, "best": best}
     )
 
 

@@ -1,5 +1,6 @@
 """Genomes in, a table of measurements out: canonical, once each, from the store where they are there."""
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from typing import Any, Self
@@ -200,7 +201,8 @@ class Evaluator:
         """Return what the store keeps under a name for this space and seed; make it first if need be."""
         return self.store.recall(f"{name}/{self._context}", make)
 
-    def _ready(self, meter: Meter) -> Meter:
+    def ready(self, meter: Meter) -> Meter:
+        """Return a meter fitted or calibrated on the space, from the store where it was before."""
         if meter not in self._prepared:
             self._prepared[meter] = meter.prepare(self.space, self, self.seed)
         return self._prepared[meter]
@@ -233,13 +235,18 @@ class Evaluator:
 
     def _compute(self, meter: Meter, genomes: IntArray) -> tuple[FloatArray, dict[int, str]]:
         """Return an instant meter's values ``(n, n_metrics)``, and why rows have none."""
-        ready = self._ready(meter)
+        ready = self.ready(meter)
         if isinstance(ready, BlockMeter):
             if meter not in self._tables:
                 try:
                     self._tables[meter] = self.space.tabulate(ready)
-                except Exception:
+                except Exception as error:
                     # A block that has no cost fails the architectures that have it, told below one by one.
+                    warnings.warn(
+                        f"{type(meter).__name__} is computed network by network, which is slower: "
+                        f"a block has no cost ({type(error).__name__}: {error}).",
+                        stacklevel=2,
+                    )
                     self._tables[meter] = None
             tables = self._tables[meter]
             if tables is not None:
@@ -261,7 +268,7 @@ class Evaluator:
         missing = [i for i, text in enumerate(texts) if not set(names) <= kept.get(text, {}).keys()]
         if missing:
             self.store.describe(key, {"meter": type(meter).__name__, **meter.settings})
-            ready = self._ready(meter).only(names)
+            ready = self.ready(meter).only(names)
             measured = [metric.name for metric in ready.metrics]
             architectures = [self.space.decode(genomes[i]) for i in missing]
             seeds = [stable_seed(self.seed, texts[i]) for i in missing]

@@ -6,6 +6,7 @@ from moo_nas.meters.base import BlockMeter, Meter, Metric
 from moo_nas.meters.device import CpuLatency
 from moo_nas.meters.predictors import BlockTableLatency, MlpLatency
 from moo_nas.meters.proxies import ZeroCost
+from moo_nas.meters.table import LookUp
 
 __all__ = [
     "Aggregate",
@@ -13,6 +14,7 @@ __all__ = [
     "BlockMeter",
     "BlockTableLatency",
     "CpuLatency",
+    "LookUp",
     "Meter",
     "Metric",
     "MlpLatency",

@@ -110,8 +110,8 @@ class Session:
                 self._write_record(None)
             stop_reason = self._search()
         except KeyboardInterrupt:
-            if not self._tables:
-                raise
+            if not self._position:
+                raise  # with nothing evaluated there is nothing to report
             stop_reason = "interrupted"
         table = Evaluations.concat(self._tables)
         folder = None if self._folder is None else self._folder.path / self._prefix
@@ -201,7 +201,8 @@ class Session:
         def measure() -> dict[str, Any]:
             self._tell(f"measuring the front's {len(genomes)} architectures")
             architectures = [run.space.decode(genome) for genome in genomes]
-            return {"rows": timer.measure(architectures, [0] * len(genomes)).tolist()}
+            ready = self._problem.evaluator.ready(timer)
+            return {"rows": ready.measure(architectures, [0] * len(genomes)).tolist()}
 
         key = f"{_MEASURED}{self._name}/{timer.key}/{stable_hash(genomes.tolist())}"
         rows = np.array(self._store.recall(key, measure)["rows"])

@@ -7,7 +7,7 @@ import torch
 from moo_nas.errors import InputError, MeterError
 from moo_nas.evaluation import Store
 from moo_nas.meters import BlockTableLatency, CpuLatency, MlpLatency
-from moo_nas.meters.device.timer import inference, time_rounds, torch_threads
+from moo_nas.meters.device.timer import time_rounds, torch_threads
 
 TIMER = CpuLatency(image_size=16, n_rounds=2, min_seconds=0.0)
 
@@ -29,17 +29,46 @@ def test_every_call_is_run_in_every_round():
     def call(i):
         counts[i] += 1
 
-    rounds = time_rounds([lambda i=i: call(i) for i in range(3)], n_rounds=4, min_seconds=0.0)
+    rounds = time_rounds([lambda i=i: call(i) for i in range(3)], lambda: None, n_rounds=4, min_seconds=0.0)
     assert rounds.shape == (4, 3)
     assert (rounds >= 0).all()
     assert counts.tolist() == [8, 8, 8]  # one to warm up, one timed
 
 
+def test_a_slow_spell_of_the_machine_changes_no_timing(monkeypatch):
+    clock = {"now": 0.0, "calls": 0}
+
+    def takes(seconds):
+        # The machine is three times slower in every second hundred of calls.
+        def call():
+            clock["calls"] += 1
+            clock["now"] += seconds * (3 if clock["calls"] // 100 % 2 else 1)
+
+        return call
+
+    monkeypatch.setattr("moo_nas.meters.device.timer.time.perf_counter", lambda: clock["now"])
+    rounds = time_rounds([takes(0.02), takes(0.05)], takes(0.01), n_rounds=200, min_seconds=0.0)
+    assert clock["now"] > 1.5 * 200 * 2 * (0.02 + 0.05 + 0.01)  # slow spells there were
+    assert np.median(rounds, axis=0) == pytest.approx([2, 5])
+
+
+def test_a_prepared_meter_keeps_the_machines_speed(monkeypatch):
+    store, speed = Store(), iter([4.0, 8.0])
+    monkeypatch.setattr(CpuLatency, "_time_reference", lambda self: next(speed))
+    first = TIMER.prepare(None, store, 0)
+    again = TIMER.prepare(None, store, 1)
+    assert (first._reference_ms, again._reference_ms) == (4.0, 4.0)
+    assert first.key == TIMER.key
+
+
 def test_a_timed_network_is_in_evaluation_mode_and_builds_no_graph():
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
-    out = inference(network, (2, 3, 5, 5))()
+    seen = []
+    network.register_forward_hook(lambda module, args, out: seen.append((args[0].shape, out.requires_grad)))
+    rounds = CpuLatency(image_size=16, batch_size=2, n_rounds=2, min_seconds=0.0).time([network], [5])
+    assert rounds.shape == (2, 1)
     assert not network.training
-    assert not out.requires_grad
+    assert set(seen) == {((2, 3, 5, 5), False)}
     assert int(network[1].num_batches_tracked) == 0
 
 

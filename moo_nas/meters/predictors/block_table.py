@@ -12,7 +12,7 @@ from moo_nas.arrays import FloatArray
 from moo_nas.errors import InputError, MeterError
 from moo_nas.meters.analytic import Analytic
 from moo_nas.meters.base import BlockMeter, Memory, Metric
-from moo_nas.meters.device.timer import CpuLatency, inference, time_rounds, torch_threads
+from moo_nas.meters.device.timer import CpuLatency
 from moo_nas.meters.predictors.sample import error_card, measured_networks
 from moo_nas.spaces import Architecture, Block, SearchSpace, StageSpace
 
@@ -59,9 +59,10 @@ class BlockTableLatency(BlockMeter):
         if not isinstance(space, StageSpace):
             raise InputError(f"A block table needs a stage space; got a {space.name}.")
         meter = copy.copy(self)
-        kept = memory.recall(f"block table/{self.timer.key}", lambda: self._measure_blocks(space))
+        meter.timer = self.timer.prepare(space, memory, seed)
+        kept = memory.recall(f"block table/{self.timer.key}", lambda: meter._measure_blocks(space))
         meter._table = {Block(**row): ms for row, ms in zip(kept["blocks"], kept["ms"], strict=True)}
-        genomes, measured = measured_networks(space, self.timer, self.n_networks, memory, seed)
+        genomes, measured = measured_networks(space, meter.timer, self.n_networks, memory, seed)
         features = np.array([meter._features(space, genome) for genome in genomes])
         fit = memory.recall(f"latency residual/{self.key}/{seed}", lambda: _fit(features, measured))
         meter._weights = np.array(fit["weights"])
@@ -78,13 +79,8 @@ class BlockTableLatency(BlockMeter):
     def _measure_blocks(self, space: StageSpace) -> dict[str, Any]:
         from moo_nas.networks import build_block
 
-        timer = self.timer
         blocks = space.blocks(self.image_size, self.n_classes)
-        calls = [
-            inference(build_block(b), (timer.batch_size, b.in_channels, b.in_size, b.in_size)) for b in blocks
-        ]
-        with torch_threads(timer.threads):
-            rounds = time_rounds(calls, timer.n_rounds, timer.min_seconds)
+        rounds = self.timer.time([build_block(block) for block in blocks], [b.in_size for b in blocks])
         return {"blocks": [asdict(block) for block in blocks], "ms": np.median(rounds, axis=0).tolist()}
 
     def _block_features(self, block: Block) -> FloatArray:

@@ -51,7 +51,9 @@ class MlpLatency(Meter):
 
     def prepare(self, space: SearchSpace, memory: Memory, seed: int) -> Self:
         meter = copy.copy(self)
-        genomes, measured = measured_networks(space, self.timer, self.n_networks, memory, seed)
+        genomes, measured = measured_networks(
+            space, self.timer.prepare(space, memory, seed), self.n_networks, memory, seed
+        )
         fit = memory.recall(
             f"perceptron/{self.key}/{seed}", lambda: _fit(_one_hot(space, genomes), measured, seed)
         )

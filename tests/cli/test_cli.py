@@ -209,10 +209,20 @@ def test_limits_that_nothing_meets_end_as_infeasible_and_show_the_least_violatin
     assert pd.read_csv("here/front.csv").empty
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_search_exits_with_130_and_is_continued_by_the_same_command(number, tmp_path):
-    arguments = ["search", "haenas", "--objectives", "snip,params", "--jobs", "2", *QUICK]
-    arguments += ["--algorithm-option", "pop_size=5", "--budget", "15", "--out", "here"]
+@pytest.mark.parametrize(
+    ("number", "score", "moment"),
+    [
+        (signal.SIGINT, "snip", "evaluations"),
+        (signal.SIGTERM, "snip", "evaluations"),
+        (signal.SIGINT, "score", "measurements"),  # of the reference sample: the set-up
+    ],
+)
+def test_an_interrupted_search_exits_with_130_and_is_continued_by_the_same_command(
+    number, score, moment, tmp_path
+):
+    arguments = ["search", "haenas", "--objectives", f"{score},params", "--jobs", "2", *QUICK]
+    arguments += ["--problem-option", "n_reference=40", "--algorithm-option", "pop_size=5"]
+    arguments += ["--budget", "15", "--out", "here"]
     command = [sys.executable, "-m", "moo_nas.cli", *arguments]
     # A shell's background jobs ignore SIGINT, and so would their children: not what is tested here.
     process = subprocess.Popen(
@@ -221,15 +231,20 @@ def test_an_interrupted_search_exits_with_130_and_is_continued_by_the_same_comma
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        start_new_session=True,
     )
-    while process.poll() is None and "evaluations" not in recorded("here"):
+    while process.poll() is None and moment not in recorded("here"):
         time.sleep(0.01)
-    os.kill(process.pid, number)
+    os.killpg(process.pid, number)  # workers and all, as a terminal does
     _, err = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED, err
-    assert "Traceback" not in err
-    assert "the same command continues" in err
-    assert json.loads(Path("here/run.json").read_text())["stop_reason"] == "interrupted"
+    assert err.splitlines()[-1] == "Interrupted: the same command continues."
+    for noise in ("Traceback", "Exception", "leaked", "Warning"):
+        assert noise not in err
+    if moment == "evaluations":
+        assert json.loads(Path("here/run.json").read_text())["stop_reason"] == "interrupted"
+    else:
+        assert not Path("here/front.csv").exists()  # no report of nothing
     assert main(arguments) == DONE
     assert main([*arguments[:-1], "elsewhere"]) == DONE
     assert Path("here/front.csv").read_bytes() == Path("elsewhere/front.csv").read_bytes()
@@ -250,6 +265,10 @@ def test_list_names_what_there_is(capfd):
     out = capfd.readouterr().out
     for name in ("haenas", "latency_ms", "constrained", "pareto", "product-hard", "single", "hae", "nsga2"):
         assert name in out
+    options = next(line for line in out.splitlines() if "image_size=32" in line)
+    assert "score=snip,log(params)" in options
+    assert "store" not in options  # nothing that text cannot tell
+    assert "latency_ms (min)" in out
 
 
 def test_compare_runs_every_pair_and_says_which_is_refused(capfd):

@@ -13,7 +13,8 @@ from scipy import ndimage
 
 from moo_nas.arrays import FloatArray, IntArray, stable_seed
 from moo_nas.errors import InputError, unknown
-from moo_nas.meters.proxies.images import LAYOUT, draw
+from moo_nas.meters.proxies.class_folders import LAYOUT
+from moo_nas.meters.proxies.images import draw
 
 SOURCES = ("digits", "noise")
 _N_CLASSES = 10  # of the digits, and of the noise's labels
@@ -88,11 +89,12 @@ def load_batch(source: str, batch_size: int, image_size: int, seed: int) -> Batc
                                  or one file. The version for Python is pickled and refused
     ============================ ============================================================
 
-    Images from disk become RGB (:func:`~moo_nas.meters.proxies.images.as_rgb`), are resized as a
+    Images from disk become RGB (:func:`~moo_nas.meters.proxies.class_folders.as_rgb`), are resized as a
     whole to ``image_size`` (bilinear) and standardised by the mean and deviation of each channel
     over the images drawn, so that only these are read, were there millions; a class's label is its
     place in the sorted names. They are drawn without replacement, and by chance, so that classes
-    need not be equally many. A word that is also a folder's name means the word: write ``./digits``.
+    need not be equally many. A damaged image is an error where its format shows it: PNG and .zip
+    have checksums, JPEG has none. A word that is also a folder's name means the word: write ``./digits``.
 
     Args:
         source: One of the words, or a path.

@@ -34,7 +34,7 @@ class MnasNet(NASProblem):
     judge proxies, scores and formulations on real accuracy, network by network.
 
     Metrics: ``top1_error`` (%, 100 less the table's ``val_top1`` after reduced training) and
-    ``latency_ms`` (published, of the device, at 224 pixels); ``score`` and the proxies it is made
+    ``latency_ms`` (published, of the device); ``score`` and the proxies it is made
     of; ``params``, ``macs``, ``flops``, ``peak_activation_bytes`` and the survey's counts at 224
     pixels and 1,000 classes.
 

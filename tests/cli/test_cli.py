@@ -48,6 +48,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["search", "haenas", "--problem-option", "image_sise=32"], "did you mean 'image_size'?"),
         (["search", "haenas", "--problem-option", "image_size=big"], "image_size"),
         (["search", "haenas", "--problem-option", "data=cifar"], "Known: digits, noise"),
+        (["search", "haenas", "--problem-option", "data=./images.zip"], "no file or folder 'images.zip'"),
         (["search", "haenas", "--algorithm-option", "pop_size=1"], "pop_size >= 2"),
         (["search", "haenas", "--algorithm", "hae"], "no scalar fitness"),
         (["search", "haenas", "--formulation", "single", "--objectives", "score,params"], "one objective"),
@@ -258,6 +259,17 @@ def recorded(folder: str) -> str:
             return " ".join(t for t in tables if db.execute(f"SELECT count(*) FROM {t}").fetchone()[0])
     except sqlite3.Error:
         return ""
+
+
+def test_a_problem_whose_tables_are_not_there_is_listed_with_the_reason(capfd, monkeypatch):
+    monkeypatch.delenv("MOO_NAS_DATA", raising=False)
+    assert main(["list"]) == DONE
+    listed = capfd.readouterr().out
+    assert "mnasnet" in listed
+    assert "MOO_NAS_DATA" in listed
+    assert "top1_error (min)" not in listed
+    assert main(["search", "mnasnet"]) == WRONG_INPUT
+    assert "MOO_NAS_DATA" in capfd.readouterr().err
 
 
 def test_list_names_what_there_is(capfd):

@@ -32,9 +32,9 @@ def store() -> Store:
 
 def look_up() -> LookUp:
     space = wide_space()
-    texts = {str(space.decode(space.genome_at(i))) for i in range(space.size)}
-    frame = pd.DataFrame({"top1": [70.0 + len(text) for text in texts]}, index=list(texts))
-    return LookUp(frame, [Metric("top1", "%", "max")], "the lengths of texts")
+    texts = [str(space.decode(space.genome_at(i))) for i in range(space.size)]
+    frame = pd.DataFrame({"top1": [70 + len(text) / 100 for text in texts]}, index=texts)
+    return LookUp(frame, [Metric("top1", "%", "max")], "made up for this test")
 
 
 CASES = {

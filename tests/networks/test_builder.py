@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from moo_nas.networks import build, build_block
+from moo_nas.errors import InputError
+from moo_nas.networks import INITS, build, build_block
 from moo_nas.networks.blocks import InvertedBottleneck
 from moo_nas.spaces import Architecture, Block
 from tests.strategies import architectures
@@ -58,14 +59,37 @@ def test_batch_norm_begins_as_the_identity():
             assert torch.equal(module.weight, torch.ones_like(module.weight))
 
 
-def test_weights_are_kaiming_normal_and_biases_zero():
-    network = build(Architecture.parse("stem_k3_s2_c64 fused_d1_k3_s1_e4_c64 conv_pool_c512"), 100)
+@pytest.mark.parametrize("init", INITS)
+def test_weights_are_drawn_at_the_initialisations_scale(init):
+    network = build(Architecture.parse("stem_k3_s2_c64 fused_d1_k3_s1_e4_c64 conv_pool_c512"), 100, init=init)
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear) and module.weight.numel() > 5000:
-            fan_in = module.weight[0].numel()
-            assert float(module.weight.detach().std()) == pytest.approx((2 / fan_in) ** 0.5, rel=0.05)
-        if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
-            assert not module.bias.any()
+        if not isinstance(module, nn.Conv2d | nn.Linear):
+            continue
+        fan_in, weight = module.weight[0].numel(), module.weight.detach()
+        fan_out = weight.shape[0] * weight[0, 0].numel()
+        deviations = {
+            "kaiming": (2 / fan_in) ** 0.5,
+            "xavier": (2 / (fan_in + fan_out)) ** 0.5,
+            "torch": (1 / (3 * fan_in)) ** 0.5,
+        }
+        if weight.numel() > 5000:
+            assert float(weight.std()) == pytest.approx(deviations[init], rel=0.05)
+        if init == "torch":
+            assert float(weight.abs().max()) <= fan_in**-0.5
+        if module.bias is not None:
+            assert bool(module.bias.any()) == (init == "torch")
+
+
+def test_an_initialisation_that_is_not_known_is_refused_with_the_closest():
+    with pytest.raises(InputError, match="did you mean 'kaiming'"):
+        build(A, 10, init="kaimin")
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_the_memory_format_changes_no_weight(init):
+    last = build(B, 10, seed=3, init=init, memory_format=torch.channels_last)
+    assert equal(build(B, 10, seed=3, init=init), last)
+    assert last[1].body[0][0].weight.is_contiguous(memory_format=torch.channels_last)
 
 
 @settings(max_examples=25)

@@ -1,0 +1,28 @@
+"""fisher: how much the loss would change were single channels removed."""
+
+import torch
+
+from moo_nas.meters.proxies.passes import Passes
+
+
+def fisher(passes: Passes) -> float:
+    r"""Return the Fisher information of the channels, summed, >= 0, more is better.
+
+    .. math:: \sum_l \sum_c \frac1{2n} \sum_i \Big(\sum_p a_{licp}\,
+              \frac{\partial L}{\partial a_{licp}}\Big)^2
+
+    over what convolutions and linear layers l put out, a, of images i in channels c at positions p,
+    with L the minibatch's mean loss. A layer that is called twice counts twice.
+
+    References:
+        L. Theis et al. Faster Gaze Prediction with Dense Networks and Fisher Pruning. 2018.
+        J. Turner et al. BlockSwap: Fisher-guided Block Substitution for Network Compression on a
+        Budget. ICLR 2020.
+    """
+    # Squared in float64: the squares of small gradients vanish in float32.
+    return float(
+        sum(
+            (a * g).sum(dim=2, dtype=torch.float64).square().mean(dim=0).sum() / 2
+            for a, g in passes.activations
+        )
+    )

@@ -233,7 +233,7 @@ def test_fisher_is_that_of_each_layers_rest_of_the_network(act, mode):
             )
             for channel in range(out.shape[1]):
                 per_image = [float((out[i, channel] * gradient[i, channel]).sum()) for i in range(5)]
-                expected += np.mean(np.square(per_image)) / 2
+                expected += module.weight.shape[1:].numel() * np.mean(np.square(per_image)) / 2
     assert score("fisher", net, mode) == pytest.approx(expected, rel=1e-9)
 
 
@@ -253,7 +253,8 @@ def test_fisher_of_tokens_has_the_channel_last():
     b = net.head(a.square().mean(dim=1))
     ga, gb = torch.autograd.grad(nn.functional.cross_entropy(b, y), [a, b])
     a, b = a.detach(), b.detach()
-    expected = ((a * ga).sum(1).square().mean(0).sum() + (b * gb).square().mean(0).sum()) / 2
+    # Of four and of three weights a channel.
+    expected = (4 * (a * ga).sum(1).square().mean(0).sum() + 3 * (b * gb).square().mean(0).sum()) / 2
     assert score_network(net, x, y, ["fisher"])["fisher"] == pytest.approx(float(expected), rel=1e-9)
 
 

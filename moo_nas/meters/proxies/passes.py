@@ -61,7 +61,7 @@ class Passes:
         self._labels = labels
         self._batch_norm = batch_norm
         self._needs = needs
-        self._activations: list[tuple[Tensor, int]] = []
+        self._activations: list[tuple[Tensor, nn.Conv2d | nn.Linear]] = []
         self._agreement: Tensor | None = None
 
     @cached_property
@@ -172,16 +172,16 @@ class Passes:
         return jacobian.flatten(1)
 
     @property
-    def activations(self) -> list[tuple[Tensor, Tensor]]:
-        """What convolutions and linear layers put out, and the loss's gradient by it.
+    def activations(self) -> list[tuple[Tensor, Tensor, int]]:
+        """What each call of a convolution or linear layer puts out, and the loss's gradient by it.
 
-        One pair a call of a layer, each ``(n, channels, positions)``.
+        Both ``(n, channels, positions)``; and how many weights make one channel.
         """
         assert "activations" in self._needs
         _ = self.gradients  # says what is wrong with a loss that depends on nothing
         return [
-            (_by_channel(activation.detach(), channel), _by_channel(gradient.detach(), channel))
-            for (activation, channel), gradient in zip(self._activations, self._first_order[1], strict=True)
+            (_by_channel(activation, layer), _by_channel(gradient, layer), layer.weight[0].numel())
+            for (activation, layer), gradient in zip(self._activations, self._first_order[1], strict=True)
         ]
 
     @property
@@ -202,13 +202,14 @@ class Passes:
             return "the images hold NaN or infinity."
         return "numbers on the way overflow."
 
-    def _keep_activation(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+    def _keep_activation(self, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
         if len(output) != len(self.images):
             raise MeterError(
                 f"A layer puts out {tuple(output.shape)}, which is not one activation for each of "
                 f"{len(self.images)} images."
             )
-        self._activations.append((output, 1 if isinstance(module, nn.Conv2d) else output.dim() - 1))
+        assert isinstance(layer, nn.Conv2d | nn.Linear)
+        self._activations.append((output, layer))
         return output.clone()  # what follows may work in place
 
     def _add_agreement(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -279,8 +280,9 @@ def gradients_or_zeros(
     return [torch.zeros_like(s) if g is None else g for s, g in zip(sources, found, strict=True)]
 
 
-def _by_channel(tensor: Tensor, channel: int) -> Tensor:
-    return tensor.movedim(channel, 1).reshape(len(tensor), tensor.shape[channel], -1)
+def _by_channel(tensor: Tensor, layer: nn.Module) -> Tensor:
+    channel = 1 if isinstance(layer, nn.Conv2d) else tensor.dim() - 1
+    return tensor.detach().movedim(channel, 1).reshape(len(tensor), tensor.shape[channel], -1)
 
 
 @contextlib.contextmanager

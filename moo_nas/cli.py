@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from inspect import getdoc
 from pathlib import Path
@@ -123,8 +123,7 @@ def list_names() -> None:
             summary = (getdoc(target) or "").partition("\n")[0]
             table.add_row(name, escape(summary))
             if kind == "problem":
-                metrics = ", ".join(f"{metric.name} ({metric.goal})" for metric in target().evaluator.metrics)
-                table.add_row("", f"metrics: {metrics}")
+                table.add_row("", escape(f"metrics: {_metrics(target)}"))
             if kind != "formulation":
                 options = ", ".join(f"{key}={value}" for key, value in registry.options(target).items())
                 table.add_row("", escape(f"options: {options}"))
@@ -163,6 +162,15 @@ def _fail(message: str) -> int:
 def _default_folder(name: str, *options: Any) -> Path:
     """Return a run's folder: its name, and a mark of the options that the name does not tell."""
     return Path("runs") / (f"{name}-{stable_hash(options)[:6]}" if any(options) else name)
+
+
+def _metrics(problem: Callable[[], NASProblem]) -> str:
+    """Return a problem's metrics, or why it cannot be made here: what else there is can still be listed."""
+    try:
+        metrics = problem().evaluator.metrics
+    except InputError as error:
+        return f"not known here. {error}"
+    return ", ".join(f"{metric.name} ({metric.goal})" for metric in metrics)
 
 
 def _words(text: str) -> list[str]:

@@ -23,7 +23,9 @@ class HaeNAS(NASProblem):
         formulation: What is asked for; by default the Pareto front of score and latency.
         seed: The problem's seed: images, initial weights, reference sample.
         score: Terms of the score, the mean of their robust z-scores.
-        data: Where the proxies' images come from: ``digits`` or ``noise``.
+        data: Where the proxies' images come from: ``digits``, ``noise``, or the path of a folder or
+            .zip of class folders or of CIFAR-10's binary files; see
+            :func:`~moo_nas.meters.proxies.inputs.load_batch`.
         batch_size: How many images.
         batch_norm: ``train`` or ``eval``.
         n_reference: Size of the reference sample.
@@ -34,7 +36,7 @@ class HaeNAS(NASProblem):
         latency_threads: How many threads.
         n_networks: Whole networks measured for a predictor: by default 20 for ``table``, 1,000 for
             ``mlp``.
-        n_classes: How many classes the networks tell apart.
+        n_classes: How many classes the networks tell apart: no fewer than ``data`` has.
         failures: See :class:`~moo_nas.problem.NASProblem`.
         store: Where measurements are kept when the problem is used without :func:`moo_nas.search`.
         n_jobs: How many processes measure then.

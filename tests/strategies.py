@@ -61,6 +61,7 @@ def spaces(draw) -> StageSpace:
                 expansion=draw(some([1, 2, 3])),
                 depth=draw(some([1, 2, 3])),
                 se=draw(some([0.0, 0.25, 0.5], most=2)),
+                se_of=draw(st.sampled_from(["hidden", "input"])),
             )
         )
         size = -(-size // stride)

@@ -1,9 +1,11 @@
 """Running a meter over many architectures in parallel; results come as they are ready."""
 
 import math
+import signal
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import joblib
@@ -81,9 +83,28 @@ class Runner:
         parallel = joblib.Parallel(
             n_jobs=self.n_jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="all"
         )
-        for outcomes, seconds in parallel(joblib.delayed(_work)(*task) for task in tasks):
+        with _interrupts_held():
+            results = parallel(joblib.delayed(_work)(*task) for task in tasks)
+        for outcomes, seconds in results:
             self.worker_seconds += seconds
             yield outcomes
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let processes that are started inside never hear of Ctrl-C, and this one only afterwards.
+
+    A terminal interrupts the whole group of processes; workers would die in the middle of whatever
+    they do, each with a traceback, when it is this process that ends them.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def measure_chunk(

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class StageChoices:
         expansion: Choices of the expansion ratio.
         depth: Choices of the number of blocks.
         se: Choices of squeeze-and-excite's ratio; 0 is none.
+        se_of: What the ratio is of: ``hidden``, the block's expanded width (MobileNetV3), or
+            ``input``, the width that comes into the block (EfficientNet).
     """
 
     resolution: int
@@ -48,6 +50,7 @@ class StageChoices:
     expansion: Sequence[int] = (3, 4, 6)
     depth: Sequence[int] = (2, 3, 4)
     se: Sequence[float] = (0.0,)
+    se_of: Literal["hidden", "input"] = "hidden"
 
     def __post_init__(self) -> None:
         for name in _KINDS:
@@ -69,6 +72,17 @@ class StageChoices:
                 raise SpaceError(f"A stage's {name} must be positive; got {getattr(self, name)}.")
         if any(not 0 <= ratio <= 1 for ratio in self.se):
             raise SpaceError(f"A stage's se ratios lie in [0, 1]; got {self.se}.")
+        if self.se_of not in ("hidden", "input"):
+            raise SpaceError(f"A stage's se is a ratio of hidden or input; got '{self.se_of}'.")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The row as JSON."""
+        settings = asdict(self)
+        # The common case stays unsaid, so that stores made before there was another are found again.
+        if self.se_of == "hidden":
+            del settings["se_of"]
+        return settings
 
     def options(self) -> list[tuple[Choice, ...]]:
         """Return every combination of choices, last attribute fastest."""
@@ -77,7 +91,11 @@ class StageChoices:
     def stage(self, option: Sequence[Any]) -> Stage:
         """Return the stage of one combination."""
         operator, kernel, expansion, depth, channels, se = option
-        return Stage(operator, depth, kernel, self.stride, expansion, channels, se)
+        return Stage(operator, depth, kernel, self.stride, expansion, channels, self.hidden_se(se, expansion))
+
+    def hidden_se(self, se: float, expansion: int) -> float:
+        """Return a choice of squeeze-and-excite as a share of the expanded width, as stages have it."""
+        return se / expansion if self.se_of == "input" else se
 
 
 class StageSpace(SearchSpace):
@@ -168,10 +186,39 @@ class StageSpace(SearchSpace):
             head=Head(1280, "pool_conv"),
         )
 
+    @classmethod
+    def mnasnet(cls) -> "StageSpace":
+        """Return the MnasNet-like space of Accel-NASBench: 28 genes, 104,485,552,128 architectures.
+
+        EfficientNet-B0's widths; seven stages of inverted bottlenecks, each with its kernel,
+        expansion, depth and squeeze-and-excite (a quarter of the width that comes into the block, or none).
+
+        References:
+            A. Ahmad et al. Accel-NASBench: Sustainable Benchmarking for Accelerator-Aware NAS.
+            DAC 2024.
+        """
+        rows = [  # resolution, stride, channels put out, depths
+            (112, 1, 16, (1, 2, 3)),
+            (112, 2, 24, (1, 2, 3)),
+            (56, 2, 40, (1, 2, 3)),
+            (28, 2, 80, (1, 2, 3)),
+            (14, 1, 112, (1, 2, 3)),
+            (14, 2, 192, (1, 2, 3, 4)),
+            (7, 1, 320, (1, 2, 3)),
+        ]
+        return cls(
+            [
+                StageChoices(size, stride, (out,), ("ibn",), (3, 5), (1, 4, 6), depth, (0.0, 0.25), "input")
+                for size, stride, out, depth in rows
+            ],
+            stem=Stem(32),
+            head=Head(1280, "conv_pool"),
+        )
+
     @property
     def settings(self) -> dict[str, Any]:
         return {
-            "stages": [asdict(row) for row in self.stages],
+            "stages": [row.settings for row in self.stages],
             "stem": asdict(self.stem),
             "head": asdict(self.head),
             "image_size": self.image_size,
@@ -203,6 +250,8 @@ class StageSpace(SearchSpace):
                 raise SpaceError(f"Stage {number} has stride {row.stride}; got {stage.stride}.")
             for name, column in zip(_KINDS, columns, strict=True):
                 choices, choice = getattr(row, name), getattr(stage, name)
+                if name == "se":
+                    choices = tuple(row.hidden_se(se, stage.expansion) for se in choices)
                 if choice not in choices:
                     raise SpaceError(f"Gene 'stage{number}.{name}' has choices {choices}; got {choice!r}.")
                 if column >= 0:

@@ -188,3 +188,13 @@ def test_impossible_parameters_are_refused_when_given(make):
 def test_an_unknown_voter_is_named_with_the_closest():
     with pytest.raises(InputError, match="did you mean 'snip'"):
         search(problem(Single("snip")), None, HardwareAwareAging(voters=("snap",)), 5)
+
+
+def test_voters_judge_by_the_same_targets_each_with_its_own_scale():
+    asked = problem(WeightedProduct("jacob_cov", {"macs": None}))
+    fitted = asked.fitted()
+    for voter in VOTERS:
+        voting = asked.fitted(fitted.with_score(voter))
+        assert voting.targets == fitted.targets
+        assert voting.scale is not None
+        assert (voting.scale == fitted.scale) == (voter == "jacob_cov")

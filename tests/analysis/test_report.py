@@ -217,6 +217,18 @@ def test_a_comparison_names_the_best_method_every_run_and_what_was_refused(objec
     assert ("Best-known fronts" in page.text) == (len(objectives) == 2)
 
 
+def test_a_tie_is_no_win():
+    rows = [
+        {"method": m, "seed": 0, "hypervolume": v} for m, v in [("a", 0.81), ("b", 0.81000001), ("c", 0.7)]
+    ]
+    page = Reader(
+        comparison_report(
+            record(), pd.DataFrame(rows), curves("abc", 1), fronts("abc", 1), METRICS, ["score"]
+        )
+    )
+    assert "b and a reach the same median hypervolume, 0.81; c follows with 0.7" in page.text
+
+
 def test_a_comparison_without_a_run_is_a_page_too():
     refused = pd.DataFrame([{"method": "a", "stop_reason": "refused", "reason": "why"}])
     none = refused.assign(hypervolume=np.nan)

@@ -48,6 +48,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["search", "haenas", "--problem-option", "image_sise=32"], "did you mean 'image_size'?"),
         (["search", "haenas", "--problem-option", "image_size=big"], "image_size"),
         (["search", "haenas", "--problem-option", "data=cifar"], "Known: digits, noise"),
+        (["search", "haenas", "--problem-option", "data=./images.zip"], "no file or folder 'images.zip'"),
         (["search", "haenas", "--algorithm-option", "pop_size=1"], "pop_size >= 2"),
         (["search", "haenas", "--algorithm", "hae"], "no scalar fitness"),
         (["search", "haenas", "--formulation", "single", "--objectives", "score,params"], "one objective"),
@@ -209,10 +210,20 @@ def test_limits_that_nothing_meets_end_as_infeasible_and_show_the_least_violatin
     assert pd.read_csv("here/front.csv").empty
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_search_exits_with_130_and_is_continued_by_the_same_command(number, tmp_path):
-    arguments = ["search", "haenas", "--objectives", "snip,params", "--jobs", "2", *QUICK]
-    arguments += ["--algorithm-option", "pop_size=5", "--budget", "15", "--out", "here"]
+@pytest.mark.parametrize(
+    ("number", "score", "moment"),
+    [
+        (signal.SIGINT, "snip", "evaluations"),
+        (signal.SIGTERM, "snip", "evaluations"),
+        (signal.SIGINT, "score", "measurements"),  # of the reference sample: the set-up
+    ],
+)
+def test_an_interrupted_search_exits_with_130_and_is_continued_by_the_same_command(
+    number, score, moment, tmp_path
+):
+    arguments = ["search", "haenas", "--objectives", f"{score},params", "--jobs", "2", *QUICK]
+    arguments += ["--problem-option", "n_reference=40", "--algorithm-option", "pop_size=5"]
+    arguments += ["--budget", "15", "--out", "here"]
     command = [sys.executable, "-m", "moo_nas.cli", *arguments]
     # A shell's background jobs ignore SIGINT, and so would their children: not what is tested here.
     process = subprocess.Popen(
@@ -221,15 +232,20 @@ def test_an_interrupted_search_exits_with_130_and_is_continued_by_the_same_comma
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        start_new_session=True,
     )
-    while process.poll() is None and "evaluations" not in recorded("here"):
+    while process.poll() is None and moment not in recorded("here"):
         time.sleep(0.01)
-    os.kill(process.pid, number)
+    os.killpg(process.pid, number)  # workers and all, as a terminal does
     _, err = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED, err
-    assert "Traceback" not in err
-    assert "the same command continues" in err
-    assert json.loads(Path("here/run.json").read_text())["stop_reason"] == "interrupted"
+    assert err.splitlines()[-1] == "Interrupted: the same command continues."
+    for noise in ("Traceback", "Exception", "leaked", "Warning"):
+        assert noise not in err
+    if moment == "evaluations":
+        assert json.loads(Path("here/run.json").read_text())["stop_reason"] == "interrupted"
+    else:
+        assert not Path("here/front.csv").exists()  # no report of nothing
     assert main(arguments) == DONE
     assert main([*arguments[:-1], "elsewhere"]) == DONE
     assert Path("here/front.csv").read_bytes() == Path("elsewhere/front.csv").read_bytes()
@@ -245,11 +261,26 @@ def recorded(folder: str) -> str:
         return ""
 
 
+def test_a_problem_whose_tables_are_not_there_is_listed_with_the_reason(capfd, monkeypatch):
+    monkeypatch.delenv("MOO_NAS_DATA", raising=False)
+    assert main(["list"]) == DONE
+    listed = capfd.readouterr().out
+    assert "mnasnet" in listed
+    assert "MOO_NAS_DATA" in listed
+    assert "top1_error (min)" not in listed
+    assert main(["search", "mnasnet"]) == WRONG_INPUT
+    assert "MOO_NAS_DATA" in capfd.readouterr().err
+
+
 def test_list_names_what_there_is(capfd):
     assert main(["list"]) == DONE
     out = capfd.readouterr().out
     for name in ("haenas", "latency_ms", "constrained", "pareto", "product-hard", "single", "hae", "nsga2"):
         assert name in out
+    options = next(line for line in out.splitlines() if "image_size=32" in line)
+    assert "score=snip,log(params)" in options
+    assert "store" not in options  # nothing that text cannot tell
+    assert "latency_ms (min)" in out
 
 
 def test_compare_runs_every_pair_and_says_which_is_refused(capfd):

@@ -3,12 +3,22 @@
 import functools
 import inspect
 
+import pandas as pd
 import pytest
 
 from moo_nas import meters
 from moo_nas.errors import MeterError
 from moo_nas.evaluation import Store
-from moo_nas.meters import Analytic, BlockTableLatency, CpuLatency, Meter, MlpLatency, ZeroCost
+from moo_nas.meters import (
+    Analytic,
+    BlockTableLatency,
+    CpuLatency,
+    LookUp,
+    Meter,
+    Metric,
+    MlpLatency,
+    ZeroCost,
+)
 from moo_nas.testing import MeterKit, StandIn
 from tests.spaces_for_tests import tiny_space, wide_space
 
@@ -20,10 +30,18 @@ def store() -> Store:
     return Store()  # timings are taken once, and recalled by every case
 
 
+def look_up() -> LookUp:
+    space = wide_space()
+    texts = [str(space.decode(space.genome_at(i))) for i in range(space.size)]
+    frame = pd.DataFrame({"top1": [70 + len(text) / 100 for text in texts]}, index=texts)
+    return LookUp(frame, [Metric("top1", "%", "max")], "made up for this test")
+
+
 CASES = {
     "Analytic": lambda: Analytic(image_size=33, n_classes=10),
     "BlockTableLatency": lambda: BlockTableLatency(TIMER, 8).prepare(wide_space(), store(), 0),
     "CpuLatency": lambda: TIMER,
+    "LookUp": look_up,
     "MlpLatency": lambda: MlpLatency(TIMER, 20).prepare(wide_space(), store(), 0),
     "ZeroCost": lambda: ZeroCost(image_size=9, batch_size=4),
     "ZeroCost on noise": lambda: ZeroCost(

@@ -11,6 +11,7 @@ from tests.spaces_for_tests import cube_space, tiny_space, wide_space
 
 CASES = {
     "haenas": StageSpace.haenas,
+    "mnasnet": StageSpace.mnasnet,
     "tiny": tiny_space,
     "wide": wide_space,
     "cube": cube_space,

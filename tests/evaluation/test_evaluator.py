@@ -20,6 +20,15 @@ class Forgetful(BlockMeter):
         return [np.nan if block.kernel == 5 else 1.0]
 
 
+class Raising(Forgetful):
+    """A formula that does not know every block."""
+
+    def block_cost(self, block):
+        if block.kernel == 5:
+            raise ValueError("no kernel 5")
+        return [1.0]
+
+
 def numbers(space, n):
     return np.array([space.genome_at(i) for i in range(n)])
 
@@ -81,6 +90,14 @@ def test_a_formula_with_holes_fails_only_where_they_are(tiny):
     table = Evaluator(tiny, [Forgetful(16, 10)]).evaluate(genomes, [])
     assert 0 < table.failed.sum() < len(table)
     assert {r for r in table.reasons if r} == {"holey is nan"}
+
+
+def test_a_formula_that_raises_is_told_of_and_fails_only_where_it_does(tiny):
+    genomes = numbers(tiny, tiny.size)
+    with pytest.warns(UserWarning, match="network by network.*no kernel 5"):
+        table = Evaluator(tiny, [Raising(16, 10)]).evaluate(genomes, [])
+    assert 0 < table.failed.sum() < len(table)
+    assert {r for r in table.reasons if r} == {"ValueError: no kernel 5"}
 
 
 def test_the_same_problem_seed_gives_the_same_value_and_another_another(tiny):

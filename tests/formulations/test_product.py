@@ -216,3 +216,10 @@ def test_a_cost_of_zero_is_refused_by_name():
 def test_a_product_that_is_not_fitted_says_so():
     with pytest.raises(FormulationError, match="fit it first"):
         fitness(WeightedProduct.soft("score", {"latency_ms": None}), 1.0, 1.0)
+
+
+def test_the_reference_samples_percentiles_become_at_low_and_at_high():
+    product = WeightedProduct("score", {"latency_ms": 10.0}, 0.0, 0.0, at_low=0.2, at_high=0.9).fit(sample)
+    low, high = np.quantile(sample(product.metrics).columns()["score"], [0.05, 0.95])
+    assert fitness(product, low, 1.0) == pytest.approx(0.2)
+    assert fitness(product, high, 1.0) == pytest.approx(0.9)

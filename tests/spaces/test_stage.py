@@ -128,12 +128,41 @@ def test_a_resolution_that_the_strides_do_not_make_is_refused_by_its_stage():
         ({"expansion": ()}, "at least one choice of expansion"),
         ({"operator": ("ibn", "mbconv")}, "ibn and fused"),
         ({"se": (0.0, 1.5)}, r"\[0, 1\]"),
+        ({"se_of": "output"}, "hidden or input; got 'output'"),
         ({"channels": (-8,)}, "channels must be positive"),
     ],
 )
 def test_a_row_that_cannot_be_built_is_refused(wrong, message):
     with pytest.raises(SpaceError, match=message):
         StageChoices(112, 1, **{"channels": (16,), **wrong})
+
+
+@given(strategies.spaces(), st.data())
+def test_squeeze_and_excite_is_of_the_expanded_width_or_of_what_comes_in(space, data):
+    genomes = data.draw(strategies.genomes(space))
+    for genome, (_, chosen) in zip(genomes, space.choices(genomes).iterrows(), strict=True):
+        for number, (row, stage) in enumerate(
+            zip(space.stages, space.decode(genome).stages, strict=True), start=1
+        ):
+            ratio = chosen.get(f"stage{number}.se", row.se[0])
+            for block in stage.blocks(12, 9):
+                width = block.hidden if row.se_of == "hidden" else block.in_channels
+                assert block.squeezed == round(width * ratio)  # widths that the ratios divide
+
+
+def test_a_row_without_a_say_in_it_has_the_settings_it_always_had():
+    usual, other = (StageChoices(112, 1, (16,), se=(0.0, 0.25), se_of=of) for of in ("hidden", "input"))
+    assert "se_of" not in usual.settings
+    assert other.settings == {**usual.settings, "se_of": "input"}
+
+
+def test_squeeze_and_excite_of_another_ratio_is_refused_on_either_scale():
+    space = StageSpace.mnasnet()
+    architecture = space.decode(space.genome_at(space.size - 1))  # expansion 6: a quarter of a sixth
+    assert space.encode(architecture).tolist() == (space.n_choices - 1).tolist()
+    text = str(architecture).replace(f"_se{0.25 / 6!r}", "_se0.25", 1)
+    with pytest.raises(SpaceError, match=r"'stage1.se' has choices \(0.0, 0.0416.*\); got 0.25"):
+        space.encode(type(architecture).parse(text))
 
 
 def test_no_stages_are_refused():

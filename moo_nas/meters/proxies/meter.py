@@ -29,14 +29,16 @@ class ZeroCost(Meter):
         proxies: Which of ``PROXIES`` to measure.
         image_size: Width of the images in pixels.
         batch_size: How many images.
-        data: Where they come from; see :func:`~moo_nas.meters.proxies.inputs.load_batch`.
+        data: Where they come from: ``digits``, ``noise`` or a path; see
+            :func:`~moo_nas.meters.proxies.inputs.load_batch`.
         n_classes: How many classes the networks tell apart.
         batch_norm: ``train`` normalises by the minibatch, ``eval`` by the running statistics of a
             new network, which leave everything as it is.
         seed: What draws the images.
 
     Raises:
-        InputError: An unknown proxy or source, or a batch that the source cannot fill.
+        InputError: An unknown proxy or source, a batch that the source cannot fill, or fewer classes
+            than the source has.
 
     Example:
         >>> from moo_nas.spaces import Architecture
@@ -64,8 +66,6 @@ class ZeroCost(Meter):
                 raise unknown("proxy", name, PROXIES)
         if batch_norm not in ("train", "eval"):
             raise InputError(f"batch_norm must be 'train' or 'eval'; got '{batch_norm}'.")
-        if n_classes < 10:
-            raise InputError(f"The images' labels need at least 10 classes; got n_classes={n_classes}.")
         self.metrics = tuple(Metric(name, "1", PROXIES[name].goal) for name in proxies)
         self.image_size = image_size
         self.batch_size = batch_size
@@ -73,7 +73,12 @@ class ZeroCost(Meter):
         self.n_classes = n_classes
         self.batch_norm = batch_norm
         self.seed = seed
-        load_batch(data, batch_size, image_size, seed)  # says now what is wrong with the data
+        batch = load_batch(data, batch_size, image_size, seed)  # says now what is wrong with the data
+        if n_classes < batch.n_classes:
+            raise InputError(
+                f"The labels of '{data}' need networks of at least {batch.n_classes} classes; "
+                f"got n_classes={n_classes}."
+            )
 
     @property
     def settings(self) -> dict[str, Any]:

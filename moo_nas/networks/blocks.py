@@ -28,10 +28,11 @@ class SqueezeExcite(nn.Module):
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.squeeze = nn.Conv2d(channels, squeezed, 1)
+        self.act = nn.ReLU(inplace=True)  # a module, so that naswot sees its units
         self.excite = nn.Conv2d(squeezed, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        scale = self.excite(torch.relu(self.squeeze(self.pool(x))))
+        scale = self.excite(self.act(self.squeeze(self.pool(x))))
         return x * torch.sigmoid(scale)
 
 

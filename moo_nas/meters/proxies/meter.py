@@ -1,43 +1,29 @@
 """Several zero-cost proxies of one architecture from one pass."""
 
 import copy
-from collections.abc import Callable, Collection, Sequence
+import math
+from collections.abc import Collection, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from moo_nas.arrays import FloatArray
-from moo_nas.errors import InputError, unknown
+from moo_nas.errors import InputError, MeterError, unknown
 from moo_nas.meters.base import Meter, Metric
 from moo_nas.meters.proxies.inputs import load_batch
+from moo_nas.meters.proxies.proxy import HAENAS, PROXIES
 from moo_nas.spaces import Architecture
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from moo_nas.meters.proxies.passes import Passes
-
-PROXIES = ("grad_norm", "grad_norm_global", "snip", "grasp", "jacob_cov")
-
-
-def _function(name: str) -> "Callable[[Passes], float]":
-    from moo_nas.meters.proxies import grad_norm, grasp, jacob_cov, snip
-
-    functions: dict[str, Callable[[Passes], float]] = {
-        "grad_norm": grad_norm.grad_norm,
-        "grad_norm_global": grad_norm.grad_norm_global,
-        "snip": snip.snip,
-        "grasp": grasp.grasp,
-        "jacob_cov": jacob_cov.jacob_cov,
-    }
-    return functions[name]
-
 
 class ZeroCost(Meter):
     """Zero-cost proxies of untrained networks on one minibatch; those asked for share one pass.
 
-    Every architecture sees the same images; its weights come from its own seed.
+    Every architecture sees the same images; its weights come from its own seed, and so does what a
+    proxy draws beside them.
 
     Args:
         proxies: Which of ``PROXIES`` to measure.
@@ -67,7 +53,7 @@ class ZeroCost(Meter):
 
     def __init__(
         self,
-        proxies: Sequence[str] = PROXIES,
+        proxies: Collection[str] = tuple(PROXIES),
         image_size: int = 32,
         batch_size: int = 32,
         data: str = "digits",
@@ -80,7 +66,7 @@ class ZeroCost(Meter):
                 raise unknown("proxy", name, PROXIES)
         if batch_norm not in ("train", "eval"):
             raise InputError(f"batch_norm must be 'train' or 'eval'; got '{batch_norm}'.")
-        self.metrics = tuple(Metric(name, "1", "max") for name in proxies)
+        self.metrics = tuple(Metric(name, "1", PROXIES[name].goal) for name in proxies)
         self.image_size = image_size
         self.batch_size = batch_size
         self.data = data
@@ -128,7 +114,7 @@ class ZeroCost(Meter):
         with torch_threads(1):
             for row, architecture, seed in zip(rows, architectures, seeds, strict=True):
                 network = build(architecture, self.n_classes, seed)
-                scores = score_network(network, images, labels, names, self.batch_norm)
+                scores = score_network(network, images, labels, names, self.batch_norm, seed)
                 row[:] = [scores[name] for name in names]
         return rows
 
@@ -137,27 +123,41 @@ def score_network(
     network: "nn.Module",
     images: "Tensor",
     labels: "Tensor",
-    proxies: Sequence[str] = PROXIES,
+    proxies: Collection[str] = HAENAS,
     batch_norm: Literal["train", "eval"] = "train",
+    seed: int = 0,
 ) -> dict[str, float]:
     """Return proxies of any torch network, from one forward pass and the gradients they share.
 
-    The network is left exactly as it was: parameters, their ``.grad``, buffers and modes.
+    The network is left exactly as it was: parameters, their ``.grad`` and ``requires_grad`` (frozen
+    weights are scored like all), buffers, modes and hooks. Everything but batch normalisation is in
+    evaluation mode, so that no dropout makes a score random.
 
     Args:
         network: Class scores ``(n, n_classes)`` for images.
         images: ``(n, channels, height, width)``.
         labels: ``(n,)`` classes.
-        proxies: Which of ``PROXIES``.
+        proxies: Which of ``PROXIES``; those of HaeNAS by default.
         batch_norm: ``train`` normalises by the minibatch, ``eval`` by the running statistics.
+        seed: What draws the noise and the weights that ``zen`` looks at.
 
     Raises:
+        InputError: An unknown proxy.
         MeterError: A proxy is not defined for this network and minibatch.
     """
     import torch
 
     from moo_nas.meters.proxies.passes import Passes
 
+    for name in proxies:
+        if name not in PROXIES:
+            raise unknown("proxy", name, PROXIES)
+    needs = {need for name in proxies for need in PROXIES[name].needs}
     with torch.enable_grad():  # even where the caller has switched gradients off
-        passes = Passes(network, images, labels, batch_norm, second_order="grasp" in proxies)
-        return {name: _function(name)(passes) for name in proxies}
+        passes = Passes(network, images, labels, batch_norm, needs, seed)
+        values = {}
+        for name in proxies:
+            values[name] = PROXIES[name].load()(passes)
+            if not math.isfinite(values[name]):
+                raise MeterError(f"{name} of this network is {values[name]}: {passes.why_not_finite()}")
+        return values

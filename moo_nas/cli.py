@@ -1,5 +1,6 @@
 """The command line: parse, call, print."""
 
+import math
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -8,6 +9,7 @@ from inspect import getdoc
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -23,6 +25,7 @@ from moo_nas.problem import NASProblem
 from moo_nas.study import Comparison, Progress, Run
 from moo_nas.study import compare as run_comparison
 from moo_nas.study import search as run_search
+from moo_nas.study.proxies import judge_proxies
 
 DONE, WRONG_INPUT, INTERRUPTED = 0, 2, 130
 _SHOWN_ROWS = 12
@@ -111,6 +114,33 @@ def compare(
     _print_comparison(comparison)
     interrupted = any(run.stop_reason == "interrupted" for run in comparison.runs.values())
     raise typer.Exit(INTERRUPTED if interrupted else DONE)
+
+
+@app.command()
+def proxies(
+    problem: ProblemName,
+    proxies: Annotated[str | None, typer.Option(help="Names, separated by commas; by default all.")] = None,
+    n: Annotated[int, typer.Option(help="How many random architectures.")] = 50,
+    seeds: Annotated[int, typer.Option(help="Under how many seeds of the weights.")] = 3,
+    seed: Annotated[int, typer.Option(help="What draws architectures and weights.")] = 0,
+    jobs: Jobs = -1,
+    out: Annotated[Path | None, typer.Option(help="A CSV file for the table.")] = None,
+    problem_option: ProblemOptions = None,
+) -> None:
+    """Say how far a problem's zero-cost proxies can be trusted on its space."""
+    made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
+    if out is not None and not out.parent.is_dir():
+        raise InputError(f"The folder of --out {out} does not exist.")
+    words = None if proxies is None else _words(proxies)
+    with Bar(TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), console=_err, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        table = judge_proxies(
+            made, words, n, seeds, jobs, seed, lambda done, all_: bar.update(task, completed=done, total=all_)
+        )
+    _print_proxies(table)
+    if out is not None:
+        out.write_text(table.to_csv(index=False), encoding="utf-8")
+        _out.print(f"File: {out}")
 
 
 @app.command("list")
@@ -270,6 +300,26 @@ def _print_run(run: Run) -> None:
         )
     if run.folder is not None:
         _out.print(f"Files: {run.folder}")
+
+
+def _print_proxies(table: pd.DataFrame) -> None:
+    results = [c.removesuffix("_low") for c in table.columns if c.endswith("_low")]
+    headings = ["repeatability (95 %)", "seeds for 0.9", "params", "flops", *results, "seconds", "of"]
+    shown = Table("proxy", *headings, box=None, pad_edge=False, header_style="bold")
+    for row in table.to_dict("records"):
+        needed = row["seeds_for_0.9"]
+        shown.add_row(
+            row["proxy"],
+            f"{row['repeatability']:.2f} ({row['low']:.2f} to {row['high']:.2f})",
+            "never" if math.isinf(needed) else f"{needed:.0f}",
+            f"{row['params']:.2f}",
+            f"{row['flops']:.2f}",
+            *(f"{row[r]:.2f} ({row[f'{r}_low']:.2f} to {row[f'{r}_high']:.2f})" for r in results),
+            "" if math.isnan(row["seconds"]) else f"{row['seconds']:.3f}",
+            str(row["n"]),
+        )
+    _out.print("Spearman's rank correlation with the proxy under another seed, with costs, with results:")
+    _out.print(shown)
 
 
 def _print_comparison(comparison: Comparison) -> None:

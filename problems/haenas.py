@@ -6,6 +6,7 @@ from typing import Literal
 from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator, Runner, Source, Store
 from moo_nas.formulations import Formulation, Pareto
+from moo_nas.initialisation import Init
 from moo_nas.meters import Analytic, BlockTableLatency, CpuLatency, Meter, MlpLatency, ZeroCost, ZMean
 from moo_nas.problem import Failures, NASProblem
 from moo_nas.spaces import StageSpace
@@ -28,6 +29,10 @@ class HaeNAS(NASProblem):
             :func:`~moo_nas.meters.proxies.inputs.load_batch`.
         batch_size: How many images.
         batch_norm: ``train`` or ``eval``.
+        n_batches: How many minibatches of so many images a score is the mean over.
+        n_seeds: How many draws of a network's weights it is the mean over.
+        init: How weights are drawn: ``kaiming``, ``xavier`` or ``torch``.
+        proxy_device: Where proxies are computed: ``cpu`` or ``cuda``.
         n_reference: Size of the reference sample.
         latency: ``table`` (blocks measured here, corrected on whole networks), ``mlp`` (the paper's
             perceptron on whole networks) or ``measured`` (each network on the stop-watch).
@@ -64,6 +69,10 @@ class HaeNAS(NASProblem):
         data: str = "digits",
         batch_size: int = 32,
         batch_norm: Literal["train", "eval"] = "train",
+        n_batches: int = 1,
+        n_seeds: int = 1,
+        init: Init = "kaiming",
+        proxy_device: Literal["cpu", "cuda"] = "cpu",
         n_reference: int = 200,
         latency: Literal["table", "mlp", "measured"] = "table",
         latency_size: int = 96,
@@ -94,6 +103,10 @@ class HaeNAS(NASProblem):
                 n_classes=n_classes,
                 batch_norm=batch_norm,
                 seed=seed,
+                n_batches=n_batches,
+                n_seeds=n_seeds,
+                init=init,
+                device=proxy_device,
             ),
             meters[latency](),
             ZMean(tuple(score)),
@@ -106,6 +119,10 @@ class HaeNAS(NASProblem):
             "data": data,
             "batch_size": batch_size,
             "batch_norm": batch_norm,
+            "n_batches": n_batches,
+            "n_seeds": n_seeds,
+            "init": init,
+            "proxy_device": proxy_device,
             "n_reference": n_reference,
             "latency": latency,
             "latency_size": latency_size,

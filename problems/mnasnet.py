@@ -10,6 +10,7 @@ from moo_nas.arrays import IntArray
 from moo_nas.errors import unknown
 from moo_nas.evaluation import Evaluator, Runner, Source, Store
 from moo_nas.formulations import Formulation, Pareto
+from moo_nas.initialisation import Init
 from moo_nas.meters import Analytic, LookUp, Metric, ZeroCost, ZMean
 from moo_nas.problem import Failures, NASProblem
 from moo_nas.spaces import StageSpace
@@ -49,6 +50,10 @@ class MnasNet(NASProblem):
             :func:`~moo_nas.meters.proxies.inputs.load_batch`.
         batch_size: How many images.
         batch_norm: ``train`` or ``eval``.
+        n_batches: How many minibatches of so many images a score is the mean over.
+        n_seeds: How many draws of a network's weights it is the mean over.
+        init: How weights are drawn: ``kaiming``, ``xavier`` or ``torch``.
+        proxy_device: Where proxies are computed: ``cpu`` or ``cuda``.
         n_reference: Size of the reference sample.
         n_classes: How many classes the networks that proxies look at tell apart: no fewer than
             ``data`` has.
@@ -87,6 +92,10 @@ class MnasNet(NASProblem):
         data: str = "digits",
         batch_size: int = 32,
         batch_norm: Literal["train", "eval"] = "train",
+        n_batches: int = 1,
+        n_seeds: int = 1,
+        init: Init = "kaiming",
+        proxy_device: Literal["cpu", "cuda"] = "cpu",
         n_reference: int = 200,
         n_classes: int = 10,
         failures: Failures = "constraint",
@@ -122,6 +131,10 @@ class MnasNet(NASProblem):
                 n_classes=n_classes,
                 batch_norm=batch_norm,
                 seed=seed,
+                n_batches=n_batches,
+                n_seeds=n_seeds,
+                init=init,
+                device=proxy_device,
             ),
             ZMean(tuple(score)),
         ]
@@ -133,12 +146,16 @@ class MnasNet(NASProblem):
             "data": data,
             "batch_size": batch_size,
             "batch_norm": batch_norm,
+            "n_batches": n_batches,
+            "n_seeds": n_seeds,
+            "init": init,
+            "proxy_device": proxy_device,
             "n_reference": n_reference,
             "n_classes": n_classes,
             "failures": failures,
         }
         super().__init__(
-            Evaluator(space, sources, seed, store, Runner(n_jobs), n_reference),
+            Evaluator(space, sources, seed, store, Runner(n_jobs), n_reference, self.trained_genomes),
             formulation or Pareto("top1_error", "latency_ms"),
             failures,
             options,

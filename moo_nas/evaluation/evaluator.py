@@ -33,6 +33,8 @@ class Evaluator:
         store: Where results are kept.
         runner: What measures in parallel.
         n_reference: How many random architectures the reference sample has.
+        pool: Genomes ``(n, n_var)`` that random architectures are drawn from, where only some of the
+            space can be measured (a table of known results); by default the whole space.
 
     Raises:
         InputError: A metric twice, or an aggregate of one that no meter gives.
@@ -46,6 +48,7 @@ class Evaluator:
         store: Store | None = None,
         runner: Runner | None = None,
         n_reference: int = 200,
+        pool: IntArray | None = None,
     ) -> None:
         if n_reference < 2:
             raise InputError(
@@ -57,6 +60,7 @@ class Evaluator:
         self.store = store or Store()
         self.runner = runner or Runner()
         self.n_reference = n_reference
+        self.pool = pool
         self.listener: Listener | None = None
         self._source: dict[str, Source] = {}
         self._metrics: dict[str, Metric] = {}
@@ -78,7 +82,7 @@ class Evaluator:
 
     def at(self, store: Store, runner: Runner) -> "Evaluator":
         """Return the same evaluator with another store and runner."""
-        return Evaluator(self.space, self.sources, self.seed, store, runner, self.n_reference)
+        return Evaluator(self.space, self.sources, self.seed, store, runner, self.n_reference, self.pool)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return the same evaluator: pymoo copies problems, and copies must share what was measured."""
@@ -116,6 +120,7 @@ class Evaluator:
             "space": stable_hash(self.space.settings),
             "seed": self.seed,
             "n_reference": self.n_reference,
+            "pool": None if self.pool is None else stable_hash(self.pool.tolist()),
             "meters": [
                 {"meter": type(source).__name__, **source.settings}
                 for source in self.sources
@@ -169,8 +174,15 @@ class Evaluator:
 
     def reference_genomes(self) -> IntArray:
         """Return the genomes of the reference sample, ``(n, n_var)``."""
-        rng = np.random.default_rng(stable_seed("reference", self.seed))
-        drawn = self.space.canonical(self.space.sample(self.n_reference, rng))
+        return self.draw(self.n_reference, stable_seed("reference", self.seed))
+
+    def draw(self, n: int, seed: int) -> IntArray:
+        """Return random canonical genomes, of the pool if there is one: ``n``, less those drawn twice."""
+        rng = np.random.default_rng(seed)
+        if self.pool is None:
+            drawn = self.space.canonical(self.space.sample(n, rng))
+        else:
+            drawn = self.pool[rng.permutation(len(self.pool))[:n]]
         _, first = np.unique(drawn, axis=0, return_index=True)
         return drawn[np.sort(first)]
 

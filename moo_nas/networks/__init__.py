@@ -1,5 +1,5 @@
 """Architectures as torch modules."""
 
-from moo_nas.networks.builder import INITS, Init, build, build_block
+from moo_nas.networks.builder import build, build_block
 
-__all__ = ["INITS", "Init", "build", "build_block"]
+__all__ = ["build", "build_block"]

@@ -1,13 +1,13 @@
 """Building an architecture: its blocks in a row, initialised from a seed."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import nn
 
 from moo_nas.arrays import stable_seed
 from moo_nas.errors import unknown
+from moo_nas.initialisation import INITS, Init
 from moo_nas.networks.blocks import InvertedBottleneck, head, stem
 from moo_nas.spaces import Architecture, Block
 
@@ -18,10 +18,6 @@ _MODULES: dict[str, Callable[[Block], nn.Module]] = {
     "pool_conv": head,
     "conv_pool": head,
 }
-
-
-Init = Literal["kaiming", "xavier", "torch"]
-INITS: tuple[Init, ...] = ("kaiming", "xavier", "torch")
 
 
 def build(

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from moo_nas.errors import InputError
-from moo_nas.networks import INITS, build, build_block
+from moo_nas.initialisation import INITS
+from moo_nas.networks import build, build_block
 from moo_nas.networks.blocks import InvertedBottleneck
 from moo_nas.spaces import Architecture, Block
 from tests.strategies import architectures

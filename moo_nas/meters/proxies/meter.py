@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from moo_nas.arrays import FloatArray
+from moo_nas.arrays import FloatArray, stable_seed
 from moo_nas.errors import InputError, MeterError, unknown
+from moo_nas.initialisation import INITS, Init
 from moo_nas.meters.base import Meter, Metric
-from moo_nas.meters.proxies.inputs import load_batch
+from moo_nas.meters.proxies.inputs import Batch, load_batch
 from moo_nas.meters.proxies.proxy import HAENAS, PROXIES
 from moo_nas.spaces import Architecture
 
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
 
 class ZeroCost(Meter):
-    """Zero-cost proxies of untrained networks on one minibatch; those asked for share one pass.
+    """Zero-cost proxies of untrained networks on minibatches; those asked for share their passes.
 
     Every architecture sees the same images; its weights come from its own seed, and so does what a
-    proxy draws beside them.
+    proxy draws beside them. A value is the mean over ``n_batches`` minibatches, each under
+    ``n_seeds`` draws of the weights: ``n_batches * n_seeds`` passes.
 
     Args:
         proxies: Which of ``PROXIES`` to measure.
@@ -35,10 +37,14 @@ class ZeroCost(Meter):
         batch_norm: ``train`` normalises by the minibatch, ``eval`` by the running statistics of a
             new network, which leave everything as it is.
         seed: What draws the images.
+        n_batches: How many minibatches, of ``batch_size`` images each.
+        n_seeds: How many draws of a network's weights.
+        init: How they are drawn; see :func:`moo_nas.networks.build`.
+        device: Where networks run: ``cpu`` or ``cuda``. The two agree but for rounding.
 
     Raises:
-        InputError: An unknown proxy or source, a batch that the source cannot fill, or fewer classes
-            than the source has.
+        InputError: An unknown proxy, source or device, a batch that the source cannot fill, or fewer
+            classes than the source has.
 
     Example:
         >>> from moo_nas.spaces import Architecture
@@ -60,12 +66,21 @@ class ZeroCost(Meter):
         n_classes: int = 10,
         batch_norm: Literal["train", "eval"] = "train",
         seed: int = 0,
+        n_batches: int = 1,
+        n_seeds: int = 1,
+        init: Init = "kaiming",
+        device: Literal["cpu", "cuda"] = "cpu",
     ) -> None:
         for name in proxies:
             if name not in PROXIES:
                 raise unknown("proxy", name, PROXIES)
         if batch_norm not in ("train", "eval"):
             raise InputError(f"batch_norm must be 'train' or 'eval'; got '{batch_norm}'.")
+        if min(n_batches, n_seeds) < 1:
+            raise InputError(f"n_batches and n_seeds must be positive; got {n_batches} and {n_seeds}.")
+        if init not in INITS:
+            raise unknown("initialisation", init, INITS)
+        self.processor = _processor(device)
         self.metrics = tuple(Metric(name, "1", PROXIES[name].goal) for name in proxies)
         self.image_size = image_size
         self.batch_size = batch_size
@@ -73,6 +88,10 @@ class ZeroCost(Meter):
         self.n_classes = n_classes
         self.batch_norm = batch_norm
         self.seed = seed
+        self.n_batches = n_batches
+        self.n_seeds = n_seeds
+        self.init = init
+        self.device = device
         batch = load_batch(data, batch_size, image_size, seed)  # says now what is wrong with the data
         if n_classes < batch.n_classes:
             raise InputError(
@@ -87,10 +106,13 @@ class ZeroCost(Meter):
             "image_size": self.image_size,
             "batch_size": self.batch_size,
             "data": self.data,
-            "data_hash": load_batch(self.data, self.batch_size, self.image_size, self.seed).hash,
+            "data_hash": [batch.hash for batch in self._batches()],
             "n_classes": self.n_classes,
             "batch_norm": self.batch_norm,
             "seed": self.seed,
+            "n_seeds": self.n_seeds,
+            "init": self.init,
+            "processor": self.processor,
             "torch": version("torch"),
         }
 
@@ -105,18 +127,46 @@ class ZeroCost(Meter):
         from moo_nas.meters.device.timer import torch_threads
         from moo_nas.networks import build
 
-        batch = load_batch(self.data, self.batch_size, self.image_size, self.seed)
-        images = torch.tensor(batch.images, dtype=torch.float32)
-        labels = torch.tensor(batch.labels)
+        # The memory format that convolutions are fastest in.
+        memory_format = torch.channels_last
+        batches = [
+            (
+                torch.tensor(batch.images, dtype=torch.float32, device=self.device).contiguous(
+                    memory_format=memory_format
+                ),
+                torch.tensor(batch.labels, device=self.device),
+            )
+            for batch in self._batches()
+        ]
         names = [metric.name for metric in self.metrics]
-        rows = np.empty((len(architectures), len(names)))
+        rows = np.zeros((len(architectures), len(names)))
         # One thread, so that a score is the same however many processes work beside this one.
         with torch_threads(1):
-            for row, architecture, seed in zip(rows, architectures, seeds, strict=True):
-                network = build(architecture, self.n_classes, seed)
-                scores = score_network(network, images, labels, names, self.batch_norm, seed)
-                row[:] = [scores[name] for name in names]
-        return rows
+            for row, architecture, first in zip(rows, architectures, seeds, strict=True):
+                for seed in [first, *(stable_seed(int(first), k) for k in range(1, self.n_seeds))]:
+                    network = build(architecture, self.n_classes, seed, self.init, memory_format)
+                    network.to(self.device)
+                    for images, labels in batches:
+                        scores = score_network(network, images, labels, names, self.batch_norm, seed)
+                        row += [scores[name] for name in names]
+        return rows / (self.n_seeds * self.n_batches)
+
+    def _batches(self) -> list[Batch]:
+        seeds = [self.seed, *(stable_seed(self.seed, k) for k in range(1, self.n_batches))]
+        return [load_batch(self.data, self.batch_size, self.image_size, seed) for seed in seeds]
+
+
+def _processor(device: str) -> str:
+    """Return what does the sums, as part of a score's identity: its rounding."""
+    if device == "cpu":
+        return "cpu"
+    if device != "cuda":
+        raise unknown("device", device, ("cpu", "cuda"))
+    import torch
+
+    if not torch.cuda.is_available():
+        raise InputError("device is 'cuda', and torch finds no CUDA GPU on this machine; use 'cpu'.")
+    return torch.cuda.get_device_name()
 
 
 def score_network(

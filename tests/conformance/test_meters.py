@@ -3,12 +3,22 @@
 import functools
 import inspect
 
+import pandas as pd
 import pytest
 
 from moo_nas import meters
 from moo_nas.errors import MeterError
 from moo_nas.evaluation import Store
-from moo_nas.meters import Analytic, BlockTableLatency, CpuLatency, Meter, MlpLatency, ZeroCost
+from moo_nas.meters import (
+    Analytic,
+    BlockTableLatency,
+    CpuLatency,
+    LookUp,
+    Meter,
+    Metric,
+    MlpLatency,
+    ZeroCost,
+)
 from moo_nas.testing import MeterKit, StandIn
 from tests.spaces_for_tests import tiny_space, wide_space
 
@@ -20,10 +30,21 @@ def store() -> Store:
     return Store()  # timings are taken once, and recalled by every case
 
 
+@functools.cache
+def known() -> pd.DataFrame:
+    """A table of results of every network of the wide space."""
+    space = wide_space()
+    texts = [str(space.decode(space.genome_at(i))) for i in range(space.size)]
+    return pd.DataFrame({"error": [i / 7 for i in range(len(texts))], "power_w": 3.0}, index=texts)
+
+
 CASES = {
     "Analytic": lambda: Analytic(image_size=33, n_classes=10),
     "BlockTableLatency": lambda: BlockTableLatency(TIMER, 8).prepare(wide_space(), store(), 0),
     "CpuLatency": lambda: TIMER,
+    "LookUp": lambda: LookUp(
+        known(), [Metric("error", "%", "min"), Metric("power_w", "W", "min")], "a table"
+    ),
     "MlpLatency": lambda: MlpLatency(TIMER, 20).prepare(wide_space(), store(), 0),
     "ZeroCost": lambda: ZeroCost(image_size=9, batch_size=4),
     "ZeroCost on noise": lambda: ZeroCost(

@@ -51,7 +51,9 @@ class Stage:
     se: float = 0.0
 
     def __str__(self) -> str:
-        text = f"{self.operator}_d{self.depth}_k{self.kernel}_s{self.stride}_e{self.expansion}_c{self.channels}"
+        text = (
+            f"{self.operator}_d{self.depth}_k{self.kernel}_s{self.stride}_e{self.expansion}_c{self.channels}"
+        )
         return text + (f"_se{float(self.se)!r}" if self.se else "")
 
     def blocks(self, in_channels: int, in_size: int) -> tuple[Block, ...]:
@@ -235,19 +237,23 @@ def _stem(word: str) -> Stem:
 
 def _stage(word: str) -> AnyStage:
     if word.startswith("cell_"):
-        depth, channels, cell = _match(r"cell_d(\d+)_c(\d+)_(\S+)", word, "a cell stage such as cell_d5_c16_|...|")
+        depth, channels, cell = _match(
+            r"cell_d(\d+)_c(\d+)_(\S+)", word, "a cell stage such as cell_d5_c16_|...|"
+        )
         return CellStage(Cell.parse(cell), int(depth), int(channels))
     if word.startswith("residual_"):
         pattern = r"residual_d(\d+)_k(\d+)_s(\d+)_c(\d+)"
-        depth, kernel, stride, channels = _match(pattern, word, "a stage such as residual_d1_k3_s2_c32")
-        return ResidualStage(int(channels), int(stride), int(depth), int(kernel))
+        depth, kernel, stride, channels = map(
+            int, _match(pattern, word, "a stage such as residual_d1_k3_s2_c32")
+        )
+        return ResidualStage(channels, stride, depth, kernel)
     operator, *sizes, se = _match(
         r"(ibn|fused)_d(\d+)_k(\d+)_s(\d+)_e(\d+)_c(\d+)(?:_se(\d+(?:\.\d+)?(?:e-?\d+)?))?",
         word,
         "a stage such as ibn_d2_k3_s2_e6_c24",
     )
-    counts = map(int, sizes)
-    return Stage(operator, *counts, float(se or 0))  # type: ignore[arg-type,misc]  # the pattern admits operators only
+    depth, kernel, stride, expansion, channels = map(int, sizes)
+    return Stage(operator, depth, kernel, stride, expansion, channels, float(se or 0))  # type: ignore[arg-type]  # the pattern admits operators only
 
 
 def _head(word: str) -> Head:

@@ -98,7 +98,13 @@ class Block:
         if self.operator == "conv":
             return (
                 Layer(
-                    "conv", self.in_channels, self.out_channels, self.in_size, self.kernel, self.stride, norm=True
+                    "conv",
+                    self.in_channels,
+                    self.out_channels,
+                    self.in_size,
+                    self.kernel,
+                    self.stride,
+                    norm=True,
                 ),
             )
         if self.operator == "cell":

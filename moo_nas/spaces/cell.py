@@ -128,7 +128,8 @@ class CellSpace(SearchSpace):
             return genomes
         numbers = canonical_numbers(self.n_nodes, self.operators)[number(genomes, len(self.operators))]
         columns = np.unravel_index(numbers, tuple(self.n_choices))
-        return np.column_stack(columns).astype(np.int64)
+        merged: IntArray = np.column_stack(columns).astype(np.int64)
+        return merged
 
     def decode(self, genome: IntArray) -> Architecture:
         row = self.canonical(self.check(genome))[0]
@@ -154,4 +155,3 @@ class CellSpace(SearchSpace):
             stages.append(CellStage(cell, self.n_cells, channels))
         stem = Stem(self.channels[0], kernel=3, stride=1, act=False)
         return Architecture(stem, tuple(stages), Head(0, "norm_pool"))
-

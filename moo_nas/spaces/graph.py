@@ -1,6 +1,7 @@
 """A cell as data: a small graph whose edges are operations."""
 
 import functools
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -131,7 +132,7 @@ class Cell:
     @property
     def n_nodes(self) -> int:
         """How many nodes there are, the input and the output among them."""
-        return round((1 + (1 + 8 * len(self.operators)) ** 0.5) / 2)
+        return (1 + math.isqrt(1 + 8 * len(self.operators))) // 2
 
     @property
     def edges(self) -> tuple[Edge, ...]:

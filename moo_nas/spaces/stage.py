@@ -262,7 +262,5 @@ class StageSpace(SearchSpace):
                 }
             )
             widths, size = row.channels, -(-size // row.stride)
-        parts.append(
-            {(w,): (self.head.block(w, size, n_classes),) for w in widths}
-        )
+        parts.append({(w,): (self.head.block(w, size, n_classes),) for w in widths})
         return parts

@@ -88,7 +88,9 @@ def test_a_cell_without_edges_puts_out_zeros():
 
 
 def test_a_cell_does_not_change_its_input():
-    cell = Cell(("skip_connect", "nor_conv_3x3", "avg_pool_3x3", "nor_conv_1x1", "skip_connect", "skip_connect"))
+    cell = Cell(
+        ("skip_connect", "nor_conv_3x3", "avg_pool_3x3", "nor_conv_1x1", "skip_connect", "skip_connect")
+    )
     module = build_block(Block("cell", 3, 0, 3, 5, cell=cell))
     x = torch.randn(2, 3, 5, 5)
     before = x.clone()

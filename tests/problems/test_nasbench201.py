@@ -3,6 +3,7 @@
 import functools
 import os
 
+import moocore
 import numpy as np
 import pytest
 
@@ -133,6 +134,18 @@ def test_the_exact_front_has_the_known_size(data_set, device, size):
     evaluations = everything(data_set, device, "test_error", "latency_ms")
     f, _ = problem(data_set, device).under(Pareto("test_error", "latency_ms")).fg(evaluations)
     assert front_size(f) == size
+
+
+@needs_data
+@pytest.mark.parametrize("metrics", [("latency_ms",), ("latency_ms", "energy_mj")])
+@pytest.mark.parametrize(("data_set", "device"), [("cifar10", "edgegpu"), ("cifar100", "edgegpu")])
+def test_the_exact_front_is_that_of_the_published_columns(data_set, device, metrics):
+    asked = ("test_error", *metrics)
+    f, _ = problem(data_set, device).under(Pareto(*asked)).fg(everything(data_set, device, *asked))
+    columns = {"latency_ms": f"{data_set}__{device}_latency", "energy_mj": f"{data_set}__{device}_energy"}
+    errors = 100 - table()[f"{data_set}_test_acc"]
+    raw = np.column_stack([errors, *(table()[columns[m]] for m in metrics)])
+    assert front_size(f) == moocore.is_nondominated(raw, keep_weakly=True).sum()
 
 
 @needs_data

@@ -106,14 +106,16 @@ def test_multipliers_that_are_not_positive_are_refused(multipliers):
 
 def test_cell_networks_have_the_widths_that_scaling_gives_each():
     cell = Cell(("nor_conv_3x3",))
-    a = Architecture(Stem(16, 3, 1, act=False), (CellStage(cell, 2, 16), ResidualStage(32)), Head(0, "norm_pool"))
+    a = Architecture(
+        Stem(16, 3, 1, act=False), (CellStage(cell, 2, 16), ResidualStage(32)), Head(0, "norm_pool")
+    )
     b = a.scaled(width=2, depth=1.5)
     assert str(b) == "stem_k3_s1_c32_linear cell_d3_c32_|nor_conv_3x3~0| residual_d2_k3_s2_c64 norm_pool"
 
 
 def test_a_cell_stage_keeps_its_channels():
     a = Architecture(Stem(8), (CellStage(Cell(("none",)), 1, 16),), Head(0, "norm_pool"))
-    with pytest.raises(SpaceError, match="16 channels.*got 8"):
+    with pytest.raises(SpaceError, match=r"16 channels.*got 8"):
         a.blocks(32, 10)
 
 

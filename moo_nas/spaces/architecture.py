@@ -237,22 +237,19 @@ def _stem(word: str) -> Stem:
 
 def _stage(word: str) -> AnyStage:
     if word.startswith("cell_"):
-        depth, channels, cell = _match(
-            r"cell_d(\d+)_c(\d+)_(\S+)", word, "a cell stage such as cell_d5_c16_|...|"
-        )
-        return CellStage(Cell.parse(cell), int(depth), int(channels))
+        *counts, cell = _match(r"cell_d(\d+)_c(\d+)_(\S+)", word, "a stage such as cell_d5_c16_|none~0|")
+        return CellStage(Cell.parse(cell), *map(int, counts))
     if word.startswith("residual_"):
         pattern = r"residual_d(\d+)_k(\d+)_s(\d+)_c(\d+)"
-        depth, kernel, stride, channels = map(
-            int, _match(pattern, word, "a stage such as residual_d1_k3_s2_c32")
-        )
+        sizes = _match(pattern, word, "a stage such as residual_d1_k3_s2_c32")
+        depth, kernel, stride, channels = map(int, sizes)
         return ResidualStage(channels, stride, depth, kernel)
-    operator, *sizes, se = _match(
+    operator, *counts, se = _match(
         r"(ibn|fused)_d(\d+)_k(\d+)_s(\d+)_e(\d+)_c(\d+)(?:_se(\d+(?:\.\d+)?(?:e-?\d+)?))?",
         word,
         "a stage such as ibn_d2_k3_s2_e6_c24",
     )
-    depth, kernel, stride, expansion, channels = map(int, sizes)
+    depth, kernel, stride, expansion, channels = map(int, counts)
     return Stage(operator, depth, kernel, stride, expansion, channels, float(se or 0))  # type: ignore[arg-type]  # the pattern admits operators only
 
 

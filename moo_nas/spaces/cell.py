@@ -103,8 +103,8 @@ class CellSpace(SearchSpace):
         size = n_genomes(self.n_nodes, len(self.operators))
         if self.merge and size > _MOST_MERGED:
             raise SpaceError(
-                f"Equal networks are found by looking at every genome, of {_MOST_MERGED:,} at most; this space "
-                f"has {size:,}. Pass merge=False, or fewer nodes or operators."
+                f"Equal networks are found by looking at every genome, {_MOST_MERGED:,} at most; "
+                f"this space has {size:,}. Pass merge=False, or fewer nodes or operators."
             )
 
     @classmethod
@@ -128,8 +128,7 @@ class CellSpace(SearchSpace):
             return genomes
         numbers = canonical_numbers(self.n_nodes, self.operators)[number(genomes, len(self.operators))]
         columns = np.unravel_index(numbers, tuple(self.n_choices))
-        merged: IntArray = np.column_stack(columns).astype(np.int64)
-        return merged
+        return np.column_stack(columns).astype(np.int64)
 
     def decode(self, genome: IntArray) -> Architecture:
         row = self.canonical(self.check(genome))[0]
@@ -139,13 +138,14 @@ class CellSpace(SearchSpace):
         first = architecture.stages[0] if architecture.stages else None
         if not isinstance(first, CellStage) or architecture != self._network(first.cell):
             raise SpaceError(
-                f"This space has networks such as '{self.decode(self.genome_at(0))}', with the same cell in each "
-                f"stage; got '{architecture}'."
+                "This space has networks with one cell in all stages, such as "
+                f"'{self.decode(self.genome_at(0))}'; got '{architecture}'."
             )
         if first.cell.n_nodes != self.n_nodes:
             raise SpaceError(f"This space has cells of {self.n_nodes} nodes; got {first.cell.n_nodes}.")
         genome = self.genome_of(first.cell.operators)
-        return self.canonical(genome[None])[0]
+        canonical: IntArray = self.canonical(genome[None])[0]
+        return canonical
 
     def _network(self, cell: Cell) -> Architecture:
         stages: list[CellStage | ResidualStage] = []

@@ -123,8 +123,8 @@ class Cell:
             written = "|".join(f"{name}~{source}" for name, source in edges)
             if node != f"|{written}|" or [int(s) for _, s in edges] != list(range(target - 1)):
                 raise SpaceError(
-                    "A cell is such as |nor_conv_3x3~0|+|none~0|skip_connect~1|, one group a node, an operation "
-                    f"from every earlier node; got '{text}'."
+                    "A cell is such as |nor_conv_3x3~0|+|none~0|skip_connect~1|, one group a node, one "
+                    f"operation from every earlier node; got '{text}'."
                 )
             found.update({(int(source) + 1, target): name for name, source in edges})
         return cls(tuple(found[pair] for pair in sorted(found)))

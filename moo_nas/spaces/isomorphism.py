@@ -79,6 +79,9 @@ def computation(
     isomorphic if one operation can be matched to each of the other, with the same sums.
 
     Args:
+        genome: An operator's index an edge.
+        n_nodes: Nodes of the cell.
+        operators: What the indices stand for.
         names: Numbers given to collections so far; computations that are compared share it.
     """
     sums: dict[int, tuple[int, ...]] = {1: (0,)}  # of a node: 0 for the input, i + 1 for operation i

@@ -124,7 +124,8 @@ def test_the_kernels_of_an_architecture_are_those_of_its_convolutions(architectu
 
 
 def test_a_drawing_of_a_cell_says_in_words_what_it_shows():
-    text = "stem_k3_s1_c16_linear cell_d5_c16_|nor_conv_3x3~0|+|skip_connect~0|none~1| residual_d1_k3_s2_c32 norm_pool"
+    cell = "|nor_conv_3x3~0|+|skip_connect~0|none~1|"
+    text = f"stem_k3_s1_c16_linear cell_d5_c16_{cell} residual_d1_k3_s2_c32 norm_pool"
     root = ElementTree.fromstring(draw_architecture(Architecture.parse(text)))
     titles = [title.text for title in root.iter(f"{SVG}title")]
     assert "Stage 2: residual 3x3, depth 1, stride 2, 32 channels" in titles

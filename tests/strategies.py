@@ -5,7 +5,18 @@ from hypothesis import strategies as st
 
 from moo_nas.evaluation import Evaluations
 from moo_nas.meters import Metric
-from moo_nas.spaces import Architecture, Head, SearchSpace, Stage, StageChoices, StageSpace, Stem
+from moo_nas.spaces import (
+    Architecture,
+    Cell,
+    CellStage,
+    Head,
+    ResidualStage,
+    SearchSpace,
+    Stage,
+    StageChoices,
+    StageSpace,
+    Stem,
+)
 
 ratios = st.sampled_from([0.0, 0.25, 0.5, 1.0]) | st.integers(1, 64).map(lambda n: n / 64)
 
@@ -32,6 +43,35 @@ def architectures(draw) -> Architecture:
         scales = st.sampled_from([0.5, 0.75, 1.0, 1.3, 2.0])
         architecture = architecture.scaled(width=draw(scales), depth=draw(scales))
     return architecture
+
+
+@st.composite
+def cells(draw, most: int = 5) -> Cell:
+    """Cells of two to ``most`` nodes."""
+    n_nodes = draw(st.integers(2, most))
+    names = ["skip_connect", "none", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3", "nor_conv_5x5"]
+    n_edges = n_nodes * (n_nodes - 1) // 2
+    return Cell(tuple(draw(st.lists(st.sampled_from(names), min_size=n_edges, max_size=n_edges))))
+
+
+@st.composite
+def cell_architectures(draw) -> Architecture:
+    """Networks with cell stages and residual stages among others."""
+    stem = Stem(draw(st.integers(1, 8)), 3, draw(st.integers(1, 2)), act=draw(st.booleans()))
+    chosen, channels = [], stem.channels
+    for _ in range(draw(st.integers(1, 3))):
+        kind = draw(st.sampled_from(["cell", "residual", "stage"]))
+        if kind == "cell":
+            chosen.append(CellStage(draw(cells()), draw(st.integers(1, 2)), channels))
+            continue
+        if kind == "residual":
+            depth, kernel = draw(st.integers(1, 2)), draw(st.sampled_from([1, 3, 5]))
+            chosen.append(ResidualStage(draw(st.integers(1, 12)), draw(st.integers(1, 3)), depth, kernel))
+        else:
+            chosen.append(draw(stages()))
+        channels = chosen[-1].channels
+    head = draw(st.sampled_from([Head(0, "norm_pool"), Head(6, "pool_conv"), Head(5, "conv_pool")]))
+    return Architecture(stem, tuple(chosen), head)
 
 
 def some(values, most=3):

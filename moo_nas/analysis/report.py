@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moo_nas.analysis.drawing import draw_architecture, kernel_legend
+from moo_nas.analysis.drawing import draw_architecture, has_squeeze, kernel_legend, kernels_of
 from moo_nas.analysis.interactive import agreement_plot, curves_plot, front_plot, fronts_plot, progress_plot
 from moo_nas.analysis.page import Html, note, page, section, table, text
 from moo_nas.analysis.provenance import failures_section, run_section, stop_words
@@ -222,8 +222,8 @@ def _architectures(
             ]
         )
     headings = ["method" if "method" in rows else "evaluation", *(m.name for m in metrics), *extra]
-    kernels = {k for a in drawn for k in (a.stem.kernel, *(stage.kernel for stage in a.stages))}
-    legend = kernel_legend(kernels, any(s.se for a in drawn for s in a.stages)) if drawn else ""
+    kernels = {kernel for a in drawn for kernel in kernels_of(a)}
+    legend = kernel_legend(kernels, any(map(has_squeeze, drawn))) if drawn else ""
     rows_ = table([*headings, "architecture"], cells, "Architectures and their metrics", cards=True)
     return Html(legend), rows_
 

@@ -12,6 +12,7 @@ from moo_nas.meters import Metric
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#8C8C8C"
 _COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+_KERNELS = {1: "#BBBBBB", 3: SKY, 5: ORANGE, 7: GREEN, 9: PURPLE, 11: BLUE, 13: VERMILLION}
 # Dashes and markers, as matplotlib and as plotly call them.
 _DASHES = (("-", "solid"), ("--", "dash"), ("-.", "dashdot"), (":", "dot"))
 _MARKERS = (
@@ -46,6 +47,12 @@ def looks(methods: Iterable[str]) -> dict[str, Look]:
         method: Look(_COLOURS[i % 7], _DASHES[i % 4], _MARKERS[i % 13])
         for i, method in enumerate(dict.fromkeys(methods))
     }
+
+
+def kernel_colour(kernel: int) -> str:
+    """Return a kernel size's colour: the same in every drawing."""
+    others = tuple(_KERNELS.values())
+    return _KERNELS.get(kernel) or others[kernel % len(others)]
 
 
 def text_colour(background: str) -> str:

@@ -69,7 +69,7 @@ class InvertedBottleneck(nn.Module):
 
 def stem(block: Block) -> nn.Module:
     """Return the first convolution."""
-    return ConvNormAct(block.in_channels, block.out_channels, block.kernel, block.stride)
+    return ConvNormAct(block.in_channels, block.out_channels, block.kernel, block.stride, act=block.act)
 
 
 def head(block: Block) -> nn.Module:

@@ -9,14 +9,18 @@ from moo_nas.arrays import stable_seed
 from moo_nas.errors import unknown
 from moo_nas.initialisation import INITS, Init
 from moo_nas.networks.blocks import InvertedBottleneck, head, stem
+from moo_nas.networks.cells import CellModule, ResidualBlock, norm_head
 from moo_nas.spaces import Architecture, Block
 
 _MODULES: dict[str, Callable[[Block], nn.Module]] = {
     "conv": stem,
     "ibn": InvertedBottleneck,
     "fused": InvertedBottleneck,
+    "cell": CellModule,
+    "residual": ResidualBlock,
     "pool_conv": head,
     "conv_pool": head,
+    "norm_pool": norm_head,
 }
 
 

@@ -1,16 +1,23 @@
 """What can be searched: genes, spaces, and the architectures they decode to."""
 
-from moo_nas.spaces.architecture import Architecture, Block, Head, Layer, Stage, Stem
+from moo_nas.spaces.architecture import Architecture, CellStage, Head, ResidualStage, Stage, Stem
+from moo_nas.spaces.block import Block, Layer
+from moo_nas.spaces.cell import CellSpace
 from moo_nas.spaces.gene import Gene
+from moo_nas.spaces.graph import Cell
 from moo_nas.spaces.space import SearchSpace
 from moo_nas.spaces.stage import StageChoices, StageSpace
 
 __all__ = [
     "Architecture",
     "Block",
+    "Cell",
+    "CellSpace",
+    "CellStage",
     "Gene",
     "Head",
     "Layer",
+    "ResidualStage",
     "SearchSpace",
     "Stage",
     "StageChoices",

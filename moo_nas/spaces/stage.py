@@ -9,7 +9,8 @@ import numpy as np
 
 from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.errors import SpaceError
-from moo_nas.spaces.architecture import Architecture, Block, Head, Operator, Stage, Stem
+from moo_nas.spaces.architecture import Architecture, Head, Operator, Stage, Stem
+from moo_nas.spaces.block import Block
 from moo_nas.spaces.gene import Choice, Gene
 from moo_nas.spaces.space import SearchSpace
 from moo_nas.spaces.tables import BlockCost, CostTables, StageTable
@@ -246,6 +247,8 @@ class StageSpace(SearchSpace):
         for number, (row, columns, stage) in enumerate(
             zip(self.stages, self._columns, architecture.stages, strict=True), start=1
         ):
+            if not isinstance(stage, Stage):
+                raise SpaceError(f"Stage {number} is of inverted bottlenecks; got '{stage}'.")
             if stage.stride != row.stride:
                 raise SpaceError(f"Stage {number} has stride {row.stride}; got {stage.stride}.")
             for name, column in zip(_KINDS, columns, strict=True):
@@ -295,7 +298,7 @@ class StageSpace(SearchSpace):
 
     def _parts(self, image_size: int, n_classes: int) -> list[dict[tuple[Choice, ...], tuple[Block, ...]]]:
         """Return the stem's, each stage's and the head's blocks, by width that comes in and option."""
-        stem = Block("conv", 3, 0, self.stem.channels, image_size, self.stem.kernel, self.stem.stride)
+        stem = self.stem.block(image_size)
         parts: list[dict[tuple[Choice, ...], tuple[Block, ...]]] = [{(): (stem,)}]
         widths: Sequence[int] = (self.stem.channels,)
         size = stem.out_size
@@ -308,7 +311,5 @@ class StageSpace(SearchSpace):
                 }
             )
             widths, size = row.channels, -(-size // row.stride)
-        parts.append(
-            {(w,): (Block(self.head.order, w, self.head.channels, n_classes, size),) for w in widths}
-        )
+        parts.append({(w,): (self.head.block(w, size, n_classes),) for w in widths})
         return parts

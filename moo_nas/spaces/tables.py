@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from moo_nas.arrays import FloatArray, IntArray
-from moo_nas.spaces.architecture import Block
+from moo_nas.spaces.block import Block
 
 # Genomes handled at a time: small enough that a chunk's columns stay in the processor's cache.
 _CHUNK = 8192
@@ -33,7 +33,9 @@ class BlockCost(Protocol):
 
 
 def reduce_costs(costs: FloatArray, reductions: Sequence[Reduction]) -> FloatArray:
-    """Sum or maximise each column of ``(n_blocks, n_costs)``, to ``(n_costs,)``."""
+    """Sum or maximise each column of ``(n_blocks, n_costs)``, to ``(n_costs,)``; of no rows, zeros."""
+    if len(costs) == 0:
+        return np.zeros(len(reductions))
     maximised = np.array([reduction == "max" for reduction in reductions])
     reduced: FloatArray = np.where(maximised, costs.max(axis=0), costs.sum(axis=0))
     return reduced

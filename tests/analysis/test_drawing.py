@@ -4,9 +4,10 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moo_nas.analysis.drawing import draw_architecture, kernel_colour, kernel_legend
-from moo_nas.analysis.style import text_colour
-from moo_nas.spaces import Architecture, Head, Stage, Stem
+from moo_nas.analysis.drawing import draw_architecture, kernel_legend, kernels_of
+from moo_nas.analysis.style import kernel_colour, text_colour
+from moo_nas.spaces import Architecture, CellStage, Head, Stage, Stem
+from tests.strategies import cell_architectures
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -87,3 +88,46 @@ def test_usual_kernels_have_colours_of_their_own_on_which_text_is_readable():
     for colour in colours:
         dark, light = sorted((luminance(colour), luminance(text_colour(colour))))
         assert (light + 0.05) / (dark + 0.05) > 4.5
+
+
+@given(cell_architectures())
+def test_each_different_cell_is_drawn_once_with_its_operations_between_its_nodes(architecture):
+    root = ElementTree.fromstring(draw_architecture(architecture))
+    different = list(dict.fromkeys(s.cell for s in architecture.stages if isinstance(s, CellStage)))
+    graphs = [g for g in root.iter(f"{SVG}g") if g.find(f"{SVG}title").text.startswith("Cell ")]
+    assert len(graphs) == len(different)
+    width, height = (float(root.get(name)) for name in ("width", "height"))
+    for cell, graph in zip(different, graphs, strict=True):
+        assert len(list(graph.iter(f"{SVG}circle"))) == cell.n_nodes
+        colours = [path.get("stroke") for path in graph.iter(f"{SVG}path")]
+        assert len(colours) == len(cell.present)
+        for edge, colour in zip(cell.present, colours, strict=True):
+            if edge.operation.kind == "conv":
+                assert colour == kernel_colour(edge.operation.kernel)
+        for mark in graph.iter(f"{SVG}circle"):
+            assert 0 < float(mark.get("cx")) < width
+            assert 0 < float(mark.get("cy")) < height
+        labels = [float(t.get("y")) for t in graph.iter(f"{SVG}text")]
+        assert all(0 < y <= height for y in labels)
+
+
+@given(cell_architectures())
+def test_the_kernels_of_an_architecture_are_those_of_its_convolutions(architecture):
+    kernels = kernels_of(architecture)
+    assert architecture.stem.kernel in kernels
+    for stage in architecture.stages:
+        if isinstance(stage, CellStage):
+            convs = {int(name[-1]) for name in stage.cell.operators if name.startswith("nor_conv")}
+            assert convs <= kernels
+        else:
+            assert stage.kernel in kernels
+
+
+def test_a_drawing_of_a_cell_says_in_words_what_it_shows():
+    cell = "|nor_conv_3x3~0|+|skip_connect~0|none~1|"
+    text = f"stem_k3_s1_c16_linear cell_d5_c16_{cell} residual_d1_k3_s2_c32 norm_pool"
+    root = ElementTree.fromstring(draw_architecture(Architecture.parse(text)))
+    titles = [title.text for title in root.iter(f"{SVG}title")]
+    assert "Stage 2: residual 3x3, depth 1, stride 2, 32 channels" in titles
+    assert "Cell A: nor_conv_3x3 from 1 to 2, skip_connect from 1 to 3" in titles
+    assert {"cell", "A", "x5", "conv 3x3", "skip", "in", "out"} <= set(texts(root))

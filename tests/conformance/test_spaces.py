@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from moo_nas import spaces
-from moo_nas.spaces import SearchSpace, StageSpace
+from moo_nas.spaces import CellSpace, SearchSpace, StageSpace
 from moo_nas.testing import SpaceKit
 from tests.spaces_for_tests import cube_space, tiny_space, wide_space
 
@@ -15,6 +15,10 @@ CASES = {
     "tiny": tiny_space,
     "wide": wide_space,
     "cube": cube_space,
+    "nasbench201": CellSpace.nasbench201,
+    "nasbench201, not merged": lambda: CellSpace.nasbench201(merge=False),
+    "cells of three nodes": lambda: CellSpace(2, (8,), 3, ("none", "nor_conv_5x5", "skip_connect")),
+    "cells without none": lambda: CellSpace(1, (4, 6), 3, ("avg_pool_5x5", "skip_connect", "nor_conv_1x1")),
 }
 
 

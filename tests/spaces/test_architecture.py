@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moo_nas.errors import SpaceError
-from moo_nas.spaces import Architecture, Head, Stage, Stem
-from tests.strategies import architectures
+from moo_nas.spaces import Architecture, Cell, CellStage, Head, ResidualStage, Stage, Stem
+from tests.strategies import architectures, cell_architectures
 
 
-@given(architectures())
+@given(architectures() | cell_architectures())
 def test_the_text_reads_back(architecture):
     assert Architecture.parse(str(architecture)) == architecture
     assert "\n" not in str(architecture)
@@ -31,6 +31,11 @@ def test_the_text_reads_back_whatever_the_squeeze_ratio(ratio):
         "stem_k3_s2_c16 mbconv_d2_k3_s2_e6_c24 pool_conv_c64",
         "stem_k3_s2_c16 ibn_d2_k3_s2_e6_c24 fc_c64",
         "stem_k3_s2_c16 ibn_d2_k3_s2_e6_c24_se0.2.5 pool_conv_c64",
+        "stem_k3_s2_c16_relu ibn_d2_k3_s2_e6_c24 pool_conv_c64",
+        "stem_k3_s1_c16 cell_d5_c16 norm_pool",
+        "stem_k3_s1_c16 cell_d5_c16_|nor_conv_3x3~1| norm_pool",
+        "stem_k3_s1_c16 residual_d1_k3_c32 norm_pool",
+        "stem_k3_s1_c16 residual_d1_k3_s2_c32 norm_pool_c64",
         "stem_k3_s2_c16 ibn_d-2_k3_s2_e6_c24 pool_conv_c64",
     ],
 )
@@ -97,3 +102,23 @@ def test_efficientnet_b1_to_b3_widths_and_depths():
 def test_multipliers_that_are_not_positive_are_refused(multipliers):
     with pytest.raises(SpaceError, match="positive"):
         Architecture(Stem(), (Stage("ibn", 1, 3, 1, 2, 8),), Head()).scaled(**multipliers)
+
+
+def test_cell_networks_have_the_widths_that_scaling_gives_each():
+    cell = Cell(("nor_conv_3x3",))
+    a = Architecture(
+        Stem(16, 3, 1, act=False), (CellStage(cell, 2, 16), ResidualStage(32)), Head(0, "norm_pool")
+    )
+    b = a.scaled(width=2, depth=1.5)
+    assert str(b) == "stem_k3_s1_c32_linear cell_d3_c32_|nor_conv_3x3~0| residual_d2_k3_s2_c64 norm_pool"
+
+
+def test_a_cell_stage_keeps_its_channels():
+    a = Architecture(Stem(8), (CellStage(Cell(("none",)), 1, 16),), Head(0, "norm_pool"))
+    with pytest.raises(SpaceError, match=r"16 channels.*got 8"):
+        a.blocks(32, 10)
+
+
+def test_a_head_without_hidden_layer_is_refused_one():
+    with pytest.raises(SpaceError, match="channels=0; got 1280"):
+        Head(order="norm_pool")

@@ -147,9 +147,29 @@ class ZeroCost(Meter):
                     network = build(architecture, self.n_classes, seed, self.init, memory_format)
                     network.to(self.device)
                     for images, labels in batches:
-                        scores = score_network(network, images, labels, names, self.batch_norm, seed)
-                        row += [scores[name] for name in names]
+                        row += self._scores(network, images, labels, names, seed)
         return rows / (self.n_seeds * self.n_batches)
+
+    def _scores(
+        self, network: "nn.Module", images: "Tensor", labels: "Tensor", names: list[str], seed: int
+    ) -> list[float]:
+        """Return the proxies; NaN for one that is not defined where others are."""
+        try:
+            scores = score_network(network, images, labels, names, self.batch_norm, seed)
+        except MeterError:
+            if len(names) == 1:
+                raise
+            alone = []
+            for name in names:
+                try:
+                    alone += self._scores(network, images, labels, [name], seed)
+                except MeterError as error:
+                    alone.append(math.nan)
+                    reason = error
+            if all(math.isnan(value) for value in alone):
+                raise reason from None
+            return alone
+        return [scores[name] for name in names]
 
     def _batches(self) -> list[Batch]:
         seeds = [self.seed, *(stable_seed(self.seed, k) for k in range(1, self.n_batches))]

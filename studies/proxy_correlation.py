@@ -80,7 +80,7 @@ def networks(benchmark: str, setting: Mapping[str, Any], n: int, store: Store, j
     """Return a problem in a setting, its random networks' genomes, and their official rows (or None)."""
     options = {**BASE, **setting, "store": store, "n_jobs": jobs}
     if smoke:
-        options |= {"image_size": options["image_size"] // 2, "batch_size": 4}
+        options |= {"image_size": options["image_size"] // 4, "batch_size": 4}
     if benchmark == "mnasnet":
         problem: NASProblem = MnasNet(**options)
         return problem, problem.evaluator.draw(n, 0), None

@@ -32,8 +32,10 @@ def test_each_command_runs(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     program, verb, *rest = shlex.split(command)
     assert program == "moo-nas"
-    small = [] if verb == "list" else ["--budget", "8", *SMALL]
-    if "--seeds" in rest:
+    small = (
+        [] if verb == "list" else ["--n", "10", *SMALL] if verb == "proxies" else ["--budget", "8", *SMALL]
+    )
+    if verb == "compare":
         small += ["--seeds", "1"]
     assert main([verb, *rest, *small]) == DONE
     if verb == "search":

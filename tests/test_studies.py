@@ -1,5 +1,6 @@
 """Every study runs, small, and writes what it says."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,14 @@ STUDIES = Path(__file__).parent.parent / "studies"
 NAMES = sorted(path.stem for path in STUDIES.glob("*.py") if path.stem != "common")
 
 
+# Those that read benchmark tables.
+WITH_DATA = ("proxy_correlation",)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_small_run_writes_its_results(name, tmp_path):
+    if name in WITH_DATA and "MOO_NAS_DATA" not in os.environ:
+        pytest.skip("MOO_NAS_DATA is not set: there are no benchmark tables to read")
     for path in STUDIES.glob("*.py"):
         (tmp_path / "studies").mkdir(exist_ok=True)
         (tmp_path / "studies" / path.name).write_bytes(path.read_bytes())

@@ -74,12 +74,17 @@ def _interval(
     x: FloatArray, y: FloatArray, pairs: npt.NDArray[np.integer[Any]], seed: int
 ) -> tuple[float, float, float]:
     """Return the mean correlation over pairs of columns of x and y, and its 95 % interval."""
+    n = len(x)
+    everything = np.arange(n)[:, None]
+    drawn = np.random.default_rng(seed).integers(0, n, (n, _RESAMPLES))
 
-    def mean(rows: npt.NDArray[np.integer[Any]]) -> float:
-        ranks_x, ranks_y = _ranks(x[rows]), _ranks(y[rows])
-        return float(_correlations(ranks_x[:, pairs[:, 0]], ranks_y[:, pairs[:, 1]]).mean())
+    def mean(rows: npt.NDArray[np.integer[Any]]) -> FloatArray:
+        """Return the mean over pairs for each column of row numbers ``(n, k)``, ``(k,)``."""
+        found: FloatArray = np.mean(
+            [_correlations(_ranks(x[rows, i]), _ranks(y[rows, j])) for i, j in pairs], axis=0
+        )
+        return found
 
-    n, rng = len(x), np.random.default_rng(seed)
-    drawn = [mean(rng.integers(0, n, n)) for _ in range(_RESAMPLES)]
-    low, high = np.nanquantile(drawn, [0.025, 0.975]) if np.isfinite(drawn).any() else (np.nan, np.nan)
-    return mean(np.arange(n)), float(low), float(high)
+    means = mean(drawn)
+    low, high = np.nanquantile(means, [0.025, 0.975]) if np.isfinite(means).any() else (np.nan, np.nan)
+    return float(mean(everything)[0]), float(low), float(high)

@@ -357,3 +357,41 @@ def test_a_value_is_in_the_range_that_is_declared_or_an_error_says_why_not(archi
     assert "not finite" not in told
     assert "l2_norm" not in told
     assert "synflow" not in told
+
+
+class Twice(nn.Module):
+    """One kernel of 5 on maps of two sizes."""
+
+    def __init__(self, sizes: tuple[int, int]) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 5, padding=2)
+        self.head = nn.Linear(3, 4)
+        self.sizes = sizes
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for size in self.sizes:
+            x = torch.relu(self.conv(nn.functional.interpolate(x, size=(size, size))))
+        return self.head(x.mean((2, 3)))
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (2, 2), (6, 2), (1, 6), (2, 1)])
+def test_kernels_wider_than_their_maps_are_scored_as_a_whole(sizes):
+    torch.manual_seed(0)
+    network = Twice(sizes).double()
+    images, labels = torch.randn(5, 3, 6, 6, dtype=torch.float64), torch.tensor([0, 1, 2, 3, 0])
+    found = score_network(network, images, labels, ("grad_norm", "snip", "grasp", "l2_norm"))
+    weights = [network.conv.weight, network.head.weight]
+    loss = nn.functional.cross_entropy(network(images), labels)
+    graph = torch.autograd.grad(loss, weights, create_graph=True)
+    hessian = torch.autograd.grad(sum((g * g.detach()).sum() for g in graph), weights)
+    gradients, weights = [g.detach() for g in graph], [w.detach() for w in weights]
+    assert found["grad_norm"] == pytest.approx(float(sum(g.norm() for g in gradients)), rel=1e-9)
+    assert found["snip"] == pytest.approx(
+        float(sum((g * w).abs().sum() for g, w in zip(gradients, weights, strict=True))), rel=1e-9
+    )
+    assert found["grasp"] == pytest.approx(
+        -float(sum((h * w).sum() for h, w in zip(hessian, weights, strict=True))), rel=1e-9
+    )
+    assert found["l2_norm"] == pytest.approx(float(sum(w.norm() for w in weights)), rel=1e-9)
+    assert network.conv.weight.grad is None
+    assert "_conv_forward" not in vars(network.conv)

@@ -14,4 +14,5 @@ def l2_norm(passes: Passes) -> float:
     References:
         M. Abdelfattah et al. Zero-Cost Proxies for Lightweight NAS. ICLR 2021.
     """
-    return float(torch.stack([w.detach().double().norm() for w in passes.weights]).sum())
+    weights = [passes.parameters[name].detach() for name in passes.weight_names]
+    return float(torch.stack([weight.double().norm() for weight in weights]).sum())

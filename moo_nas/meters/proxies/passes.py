@@ -1,6 +1,7 @@
 """One forward pass and the gradients that proxies share."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -63,6 +64,7 @@ class Passes:
         self._needs = needs
         self._activations: list[tuple[Tensor, nn.Conv2d | nn.Linear]] = []
         self._agreement: Tensor | None = None
+        self._parts: dict[int, Tensor] = {}  # of each weight, by its id, what the images reach
 
     @cached_property
     def weight_names(self) -> list[str]:
@@ -81,10 +83,16 @@ class Passes:
             raise MeterError("The network has no convolution or linear layer to score.")
         return list(dict.fromkeys(found))
 
-    @property
+    @cached_property
     def weights(self) -> list[Tensor]:
-        """The weights of convolutions and linear layers, without biases and batch norm."""
-        return [self.parameters[name] for name in self.weight_names]
+        """The weights of convolutions and linear layers that the images reach, without biases and batch norm.
+
+        Of a kernel wider than its input's map, the middle: what lies outside meets padding only, has
+        no part in the scores, and a gradient of 0.
+        """
+        _ = self.scores
+        full = [self.parameters[name] for name in self.weight_names]
+        return [self._parts.get(id(weight), weight) for weight in full]
 
     @cached_property
     def scores(self) -> Tensor:
@@ -96,10 +104,22 @@ class Passes:
                 before[module] = self._add_agreement
             if "activations" in self._needs and isinstance(module, nn.Conv2d | nn.Linear):
                 after[module] = self._keep_activation
-        # A copy, as a network may begin with an operation in place.
-        scores = forward(
-            self.network, self.parameters, self.images.clone(), self._batch_norm, before=before, after=after
-        )
+        parts: dict[int, Tensor] | None = self._parts
+        while True:
+            try:
+                # A copy, as a network may begin with an operation in place.
+                scores = forward(
+                    self.network,
+                    self.parameters,
+                    self.images.clone(),
+                    self._batch_norm,
+                    before=before,
+                    after=after,
+                    parts=parts,
+                )
+                break
+            except _SharedKernelError:  # each use reaches another part of it
+                self._activations, self._agreement, self._parts, parts = [], None, {}, None
         if not isinstance(scores, Tensor) or scores.dim() != 2 or len(scores) != len(self.images):
             got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
             raise MeterError(
@@ -133,7 +153,7 @@ class Passes:
 
     @cached_property
     def _first_order(self) -> tuple[list[Tensor], list[Tensor]]:
-        weights, loss = self.weights, self.loss
+        loss, weights = self.loss, self.weights
         activations = [activation for activation, _ in self._activations]
         sources = [*weights, *activations]
         gradients = gradients_or_zeros(
@@ -236,6 +256,7 @@ def forward(
     *,
     before: Mapping[nn.Module, PreHook] | None = None,
     after: Mapping[nn.Module, Hook] | None = None,
+    parts: dict[int, Tensor] | None = None,
 ) -> Any:
     """Return what a network with other parameters answers, and leave it exactly as it was.
 
@@ -248,6 +269,8 @@ def forward(
         batch_norm: ``train`` normalises by the minibatch, ``eval`` by the running statistics.
         before: Hooks that see the inputs of modules.
         after: Hooks that see, and may replace, the outputs of modules.
+        parts: Where given, kernels are used by leaves of their own, of the part that is reached, and
+            these are entered by the kernels' ids.
 
     Raises:
         MeterError: The network cannot be called with these inputs.
@@ -256,10 +279,10 @@ def forward(
         name: buffer.detach().to(inputs.dtype if buffer.is_floating_point() else buffer.dtype, copy=True)
         for name, buffer in network.named_buffers()
     }
-    with _unchanged(network, batch_norm, before or {}, after or {}):
+    with _unchanged(network, batch_norm, before or {}, after or {}, parts):
         try:
             return functional_call(network, {**parameters, **buffers}, (inputs,))
-        except MeterError:
+        except (MeterError, _SharedKernelError):
             raise
         except (RuntimeError, ValueError) as error:
             raise MeterError(
@@ -285,16 +308,60 @@ def _by_channel(tensor: Tensor, layer: nn.Module) -> Tensor:
     return tensor.detach().movedim(channel, 1).reshape(len(tensor), tensor.shape[channel], -1)
 
 
+def _can_be_shortened(layer: nn.Conv2d) -> bool:
+    middle = tuple(size // 2 for size in layer.kernel_size)
+    return (
+        all(size % 2 for size in layer.kernel_size)
+        and layer.padding == middle
+        and layer.dilation == (1, 1)
+        and layer.padding_mode == "zeros"
+    )
+
+
+class _SharedKernelError(Exception):
+    """A kernel is used on maps of different sizes."""
+
+
+def _shortened(
+    layer: nn.Conv2d, parts: dict[int, Tensor] | None, x: Tensor, weight: Tensor, bias: Tensor | None
+) -> Tensor:
+    """Convolve with the middle of the kernel that ever meets a pixel: the rest meets padding only.
+
+    A kernel of 7 on a map of 2 pixels is one of 3. Most weights of a stage space lie in its last
+    stages, where small images have shrunk to a pixel or two.
+    """
+    middle = [size // 2 for size in layer.kernel_size]
+    reach = [min(half, max(pixels - 1, 0)) for half, pixels in zip(middle, x.shape[-2:], strict=True)]
+    used = weight
+    if reach != middle:
+        for axis, (half, part) in enumerate(zip(middle, reach, strict=True), start=2):
+            used = used.narrow(axis, half - part, 2 * part + 1)
+    if parts is not None:
+        if id(weight) not in parts:
+            parts[id(weight)] = weight if used is weight else used.detach().clone().requires_grad_(True)
+        if parts[id(weight)].shape != used.shape:
+            raise _SharedKernelError
+        used = parts[id(weight)]
+    return nn.functional.conv2d(x, used, bias, layer.stride, reach, 1, layer.groups)
+
+
 @contextlib.contextmanager
 def _unchanged(
-    network: nn.Module, batch_norm: str, before: Mapping[nn.Module, PreHook], after: Mapping[nn.Module, Hook]
+    network: nn.Module,
+    batch_norm: str,
+    before: Mapping[nn.Module, PreHook],
+    after: Mapping[nn.Module, Hook],
+    parts: dict[int, Tensor] | None,
 ) -> Iterator[None]:
     modes = {module: module.training for module in network.modules()}
+    shortened = [module for module in modes if type(module) is nn.Conv2d and _can_be_shortened(module)]
     devices = {parameter.device for parameter in network.parameters() if parameter.is_cuda}
     handles: list[torch.utils.hooks.RemovableHandle] = []
     try:
         for module in modes:
             module.training = batch_norm == "train" and isinstance(module, BATCH_NORMS)
+        for module in shortened:
+            module.__dict__["_conv_forward"] = functools.partial(_shortened, module, parts)
         handles += [module.register_forward_pre_hook(hook) for module, hook in before.items()]
         handles += [module.register_forward_hook(hook) for module, hook in after.items()]
         with torch.random.fork_rng(devices=devices):  # a network may draw noise of its own
@@ -302,5 +369,7 @@ def _unchanged(
     finally:
         for handle in handles:
             handle.remove()
+        for module in shortened:
+            module.__dict__.pop("_conv_forward", None)  # its class's again
         for module, training in modes.items():
             module.training = training

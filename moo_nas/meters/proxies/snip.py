@@ -1,5 +1,7 @@
 """snip: how much the loss would change were single weights removed."""
 
+import torch
+
 from moo_nas.meters.proxies.passes import Passes
 
 
@@ -12,7 +14,7 @@ def snip(passes: Passes) -> float:
     """
     return float(
         sum(
-            (g.detach() * w.detach()).abs().double().sum()
+            (g.detach() * w.detach()).abs_().sum(dtype=torch.float64)
             for g, w in zip(passes.gradients, passes.weights, strict=True)
         )
     )

@@ -255,3 +255,16 @@ def test_what_is_measured_is_told_as_it_goes(tiny):
     evaluator.evaluate(numbers(tiny, 20), ["score"])
     assert heard[-1] == ("Fake", 20, 20)
     assert [done for _, done, _ in heard] == sorted(done for _, done, _ in heard)
+
+
+def test_random_architectures_come_from_the_pool_where_there_is_one(tiny):
+    pool = numbers(tiny, 12)[::2]
+    evaluator = Evaluator(tiny, [Analytic(16)], n_reference=4, pool=pool)
+    for genomes in (evaluator.reference_genomes(), evaluator.draw(50, seed=1)):
+        assert {tuple(g) for g in genomes} <= {tuple(g) for g in pool}
+    assert len(evaluator.reference_genomes()) == 4
+    assert len(evaluator.draw(50, seed=1)) == len(pool)
+    again = evaluator.at(evaluator.store, evaluator.runner)
+    assert again.reference_genomes().tolist() == evaluator.reference_genomes().tolist()
+    whole = Evaluator(tiny, [Analytic(16)], n_reference=4)
+    assert evaluator.settings(["params"]) != whole.settings(["params"])

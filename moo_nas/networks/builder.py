@@ -12,7 +12,7 @@ from moo_nas.networks.blocks import InvertedBottleneck, head, stem
 from moo_nas.networks.cells import CellModule, ResidualBlock, norm_head
 from moo_nas.spaces import Architecture, Block
 
-_MODULES: dict[str, Callable[[Block], nn.Module]] = {
+MODULES: dict[str, Callable[[Block], nn.Module]] = {
     "conv": stem,
     "ibn": InvertedBottleneck,
     "fused": InvertedBottleneck,
@@ -63,7 +63,7 @@ def build(
     # The block's input size has no part in its weights.
     blocks = architecture.blocks(image_size=224, n_classes=n_classes)
     return _initialised(
-        lambda: nn.Sequential(*(_MODULES[b.operator](b) for b in blocks)),
+        lambda: nn.Sequential(*(MODULES[b.operator](b) for b in blocks)),
         seed,
         str(architecture),
         init,
@@ -73,7 +73,7 @@ def build(
 
 def build_block(block: Block, seed: int = 0) -> nn.Sequential:
     """Return one block as a torch module, initialised as :func:`build` does."""
-    return _initialised(lambda: nn.Sequential(_MODULES[block.operator](block)), seed, repr(block))
+    return _initialised(lambda: nn.Sequential(MODULES[block.operator](block)), seed, repr(block))
 
 
 def _initialised(

@@ -41,6 +41,8 @@ from problems.nasbench201 import NASBench201
 
 IMAGES = str(Path(os.environ.get("MOO_NAS_DATA", "")) / "cifar10_jpg_subset.zip")
 PUBLISHED = "nb201_zc_proxies.csv.xz"
+# What its columns call our proxies otherwise.
+_ALIASES = {"naswot": "nwot", "jacob_cov": "jacov"}
 
 # Networks, images and initialisations; the first of each benchmark is measured by every proxy.
 SETTINGS: dict[str, list[dict[str, Any]]] = {
@@ -143,6 +145,13 @@ def picks(values: Mapping[str, FloatArray], truth: FloatArray, n_groups: int = 4
     return {name: float(goodness[np.arange(n_groups), ballot].mean()) for name, ballot in ballots.items()}
 
 
+def published(names: list[str], rows: IntArray) -> dict[str, FloatArray]:
+    """Return the published scores on CIFAR-10 of networks by their official rows."""
+    table = benchmark_table(PUBLISHED).iloc[rows]
+    columns = {name: f"cifar10__{_ALIASES.get(name, name)}" for name in names}
+    return {name: table[column].to_numpy() for name, column in columns.items() if column in table}
+
+
 def study(benchmark: str, n: int, options: Options) -> list[dict[str, Any]]:
     """Return every row of a benchmark."""
     rows: list[dict[str, Any]] = []
@@ -167,24 +176,16 @@ def study(benchmark: str, n: int, options: Options) -> list[dict[str, Any]]:
                 rows += [
                     {**where, **more, "proxy": p, "n": len(truth), "pick_of_4": x} for p, x in found.items()
                 ]
-            if official is not None and number == 0:
-                published = benchmark_table(PUBLISHED).iloc[official]
-                theirs = {
-                    p: published[f"cifar10__{p}"].to_numpy() for p in names if f"cifar10__{p}" in published
-                }
+        if official is None:
+            continue
+        theirs = published(names, official)
+        for target, truth in accuracies(benchmark, problem, genomes, official).items():
+            if number == 0:
                 rows += correlation_rows(theirs, truth, **where, target=target, whose="published", half="all")
-        if official is not None:
-            published = benchmark_table(PUBLISHED).iloc[official]
-            for proxy in names:
-                if f"cifar10__{proxy}" in published:
-                    rows += correlation_rows(
-                        {proxy: values[proxy]},
-                        published[f"cifar10__{proxy}"].to_numpy(),
-                        **where,
-                        target="published scores",
-                        whose="ours",
-                        half="all",
-                    )
+        for proxy, scored in theirs.items():
+            rows += correlation_rows(
+                {proxy: values[proxy]}, scored, **where, target="published scores", whose="ours", half="all"
+            )
     store.close()
     return rows
 

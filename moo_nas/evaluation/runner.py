@@ -92,15 +92,16 @@ class Runner:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Let processes that are started inside never hear of Ctrl-C, and this one only afterwards.
+    """Let processes that are started inside never hear of Ctrl-C or SIGTERM, and this one only afterwards.
 
-    A terminal interrupts the whole group of processes; workers would die in the middle of whatever
-    they do, each with a traceback, when it is this process that ends them.
+    A terminal interrupts the whole group of processes, and a service manager terminates it; workers
+    would die in the middle of whatever they do, each with a traceback, when it is this process that
+    ends them.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:

@@ -19,16 +19,6 @@ A = Architecture.parse("stem_k3_s2_c8 fused_d1_k3_s1_e2_c8 ibn_d1_k3_s2_e3_c12_s
 MODES = ("train", "eval")
 
 
-@pytest.fixture
-def images():
-    return torch.randn(6, 3, 12, 12, generator=torch.Generator().manual_seed(1))
-
-
-@pytest.fixture
-def labels():
-    return torch.tensor([0, 3, 1, 9, 3, 2])
-
-
 def weights_of(network: nn.Module) -> list[torch.Tensor]:
     return [m.weight for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
 

@@ -22,16 +22,6 @@ WITHOUT_IMAGES = ("synflow", "zen", "l2_norm")
 K = 1e-5
 
 
-@pytest.fixture
-def images():
-    return torch.randn(6, 3, 12, 12, generator=torch.Generator().manual_seed(1))
-
-
-@pytest.fixture
-def labels():
-    return torch.tensor([0, 3, 1, 9, 3, 2])
-
-
 def linear(n_in: int, n_out: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(n_in, n_out))
 

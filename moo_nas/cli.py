@@ -278,7 +278,7 @@ def _print_run(run: Run) -> None:
         _out.print(f"The factor of {metric} is left out: the problem has no meter for it.")
     shown = run.front
     if run.stop_reason == "infeasible":
-        _out.print("The budget is spent and nothing met the limits. The least violating:")
+        _out.print("Nothing met the limits. The least violating:")
         shown = run.least_violating
     elif len(shown):
         _out.print(f"Front: {len(shown)} architectures.")

@@ -120,7 +120,7 @@ class Evaluator:
             "space": stable_hash(self.space.settings),
             "seed": self.seed,
             "n_reference": self.n_reference,
-            "pool": None if self.pool is None else stable_hash(self.pool.tolist()),
+            **({} if self.pool is None else {"pool": stable_hash(self.pool.tolist())}),
             "meters": [
                 {"meter": type(source).__name__, **source.settings}
                 for source in self.sources

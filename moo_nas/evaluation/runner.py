@@ -92,7 +92,7 @@ class Runner:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Let processes that are started inside never hear of Ctrl-C or SIGTERM, and this one only afterwards.
+    """Let processes that are started inside never hear of Ctrl-C or SIGTERM.
 
     A terminal interrupts the whole group of processes, and a service manager terminates it; workers
     would die in the middle of whatever they do, each with a traceback, when it is this process that

@@ -110,8 +110,9 @@ class Session:
                 self._write_record(None)
             stop_reason = self._search()
         except KeyboardInterrupt:
-            if not self._position:
-                raise  # with nothing evaluated there is nothing to report
+            # With nothing evaluated there is nothing to report; a comparison has its other runs.
+            if not self._tables or (self._alone and not self._position):
+                raise
             stop_reason = "interrupted"
         table = Evaluations.concat(self._tables)
         folder = None if self._folder is None else self._folder.path / self._prefix

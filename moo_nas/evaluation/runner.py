@@ -3,6 +3,7 @@
 import math
 import signal
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -83,6 +84,8 @@ class Runner:
         parallel = joblib.Parallel(
             n_jobs=self.n_jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="all"
         )
+        # loky replaces workers that stop, and says so in a thread of its own, also after Ctrl-C.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
         with _interrupts_held():
             results = parallel(joblib.delayed(_work)(*task) for task in tasks)
         for outcomes, seconds in results:

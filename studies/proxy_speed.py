@@ -41,7 +41,11 @@ SETTINGS = {(32, 16): 4.0, (32, 64): 5.0, (96, 16): 3.0}  # image size, batch si
 
 def constructed(architecture: Architecture) -> nn.Sequential:
     """Return an architecture as torch constructs and initialises it."""
-    return nn.Sequential(*(MODULES[b.operator](b) for b in architecture.blocks(224, 10)))
+    network = nn.Sequential(*(MODULES[b.operator](b) for b in architecture.blocks(224, 10)))
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.reset_parameters()  # our layers leave that to their builder
+    return network
 
 
 def usual(architecture: Architecture, image_size: int, batch_size: int) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from moo_nas.networks.layers import Conv2d, Linear
 from moo_nas.spaces import Block
 
 
@@ -12,7 +13,7 @@ class ConvNormAct(nn.Sequential):
     def __init__(
         self, inside: int, outside: int, kernel: int = 1, stride: int = 1, groups: int = 1, act: bool = True
     ) -> None:
-        conv = nn.Conv2d(inside, outside, kernel, stride, kernel // 2, groups=groups, bias=False)
+        conv = Conv2d(inside, outside, kernel, stride, kernel // 2, groups=groups, bias=False)
         norm = nn.BatchNorm2d(outside)
         super().__init__(conv, norm, *([nn.ReLU(inplace=True)] if act else []))
 
@@ -27,9 +28,9 @@ class SqueezeExcite(nn.Module):
     def __init__(self, channels: int, squeezed: int) -> None:
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.squeeze = nn.Conv2d(channels, squeezed, 1)
+        self.squeeze = Conv2d(channels, squeezed, 1)
         self.act = nn.ReLU(inplace=True)  # a module, so that naswot sees its units
-        self.excite = nn.Conv2d(squeezed, channels, 1)
+        self.excite = Conv2d(squeezed, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         scale = self.excite(self.act(self.squeeze(self.pool(x))))
@@ -77,14 +78,14 @@ def head(block: Block) -> nn.Module:
     if block.operator == "pool_conv":
         return nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(block.in_channels, block.hidden, 1),
+            Conv2d(block.in_channels, block.hidden, 1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(block.hidden, block.out_channels, 1),
+            Conv2d(block.hidden, block.out_channels, 1),
             nn.Flatten(),
         )
     return nn.Sequential(
         ConvNormAct(block.in_channels, block.hidden),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
-        nn.Linear(block.hidden, block.out_channels),
+        Linear(block.hidden, block.out_channels),
     )

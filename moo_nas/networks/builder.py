@@ -1,5 +1,6 @@
 """Building an architecture: its blocks in a row, initialised from a seed."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -30,6 +31,7 @@ def build(
     seed: int = 0,
     init: Init = "kaiming",
     memory_format: torch.memory_format = torch.contiguous_format,
+    image_size: int | None = None,
 ) -> nn.Sequential:
     """Return an architecture as a torch module, one child a block, on the CPU.
 
@@ -47,6 +49,9 @@ def build(
             fan_out)), biases 0; ``torch``, the default of its layers, uniform within
             1 / sqrt(fan_in), biases too. Batch normalisation starts with 1 and 0.
         memory_format: How weights lie in memory; ``torch.channels_last`` is the faster one to train.
+        image_size: If the network will see images of this width alone, weights that would meet
+            nothing but padding are left out: a kernel of 7 on a map of 2 pixels becomes one of 3, drawn
+            at the scale of one of 7. Layers keep their ``kernel_size``.
 
     Example:
         >>> from moo_nas.spaces import Architecture
@@ -60,63 +65,64 @@ def build(
     """
     if init not in INITS:
         raise unknown("initialisation", init, INITS)
-    # The block's input size has no part in its weights.
-    blocks = architecture.blocks(image_size=224, n_classes=n_classes)
-    return _initialised(
-        lambda: nn.Sequential(*(MODULES[b.operator](b) for b in blocks)),
-        seed,
-        str(architecture),
-        init,
-        memory_format,
-    )
+    blocks = architecture.blocks(image_size or 224, n_classes)
+    modules = [MODULES[block.operator](block) for block in blocks]
+    if image_size is not None:
+        for module, block in zip(modules, blocks, strict=True):
+            _leave_out(module, block.in_size)
+    return _initialised(nn.Sequential(*modules), seed, str(architecture), init, memory_format)
 
 
 def build_block(block: Block, seed: int = 0) -> nn.Sequential:
     """Return one block as a torch module, initialised as :func:`build` does."""
-    return _initialised(lambda: nn.Sequential(MODULES[block.operator](block)), seed, repr(block))
+    return _initialised(nn.Sequential(MODULES[block.operator](block)), seed, repr(block))
+
+
+def _leave_out(module: nn.Module, size: int) -> None:
+    """Leave out what of a block's kernels would not meet a pixel of maps of at most this size.
+
+    Most weights of a stage space lie in its last stages, where small images have shrunk to a pixel or two.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d) and layer.kernel_size[0] > 2 * size - 1:
+            layer.padding = (size - 1, size - 1)
+            layer.weight = nn.Parameter(layer.weight.new_empty(*layer.weight.shape[:2], *[2 * size - 1] * 2))
 
 
 def _initialised(
-    make: Callable[[], nn.Sequential],
+    network: nn.Sequential,
     seed: int,
     name: str,
     init: Init = "kaiming",
     memory_format: torch.memory_format = torch.contiguous_format,
 ) -> nn.Sequential:
-    # Made without memory first: torch's own initialisation would cost as much again, and would
-    # move the global generator.
-    with torch.device("meta"):
-        network = make()
-        network.to(memory_format=memory_format)  # type: ignore[call-overload]  # torch's types lack it
-    network.to_empty(device="cpu")
     generator = torch.Generator().manual_seed(stable_seed(seed, name))
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                _draw(module, init, generator)
-            elif isinstance(module, nn.BatchNorm2d):
-                module.reset_parameters()
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            _draw(module, init, generator, memory_format)
     return network
 
 
-def _draw(layer: nn.Conv2d | nn.Linear, init: Init, generator: torch.Generator) -> None:
-    weight, bias = layer.weight, layer.bias
-    fan_in = weight[0].numel()
-    fan_out = weight.shape[0] * weight[0, 0].numel()
-    # Drawn in the order of channels_last, whatever the format, so that both give the same network;
-    # and in one piece, as torch draws into memory with gaps ten times slower.
-    ordered = weight.permute(0, 2, 3, 1) if weight.dim() == 4 else weight
-    target = ordered if ordered.is_contiguous() else torch.empty(ordered.shape)
+def _draw(
+    layer: nn.Conv2d | nn.Linear, init: Init, generator: torch.Generator, memory_format: torch.memory_format
+) -> None:
+    taps = math.prod(layer.kernel_size) if isinstance(layer, nn.Conv2d) else 1
+    fan_in, fan_out = taps * layer.weight.shape[1], taps * layer.weight.shape[0]
+    # Drawn in the order of channels_last, whatever the format, so that both give the same network.
+    n_out, n_in, *kernel = layer.weight.shape
+    weight = torch.empty(n_out, *kernel, n_in)
     if init == "torch":
         bound = fan_in**-0.5
-        target.uniform_(-bound, bound, generator=generator)
+        weight.uniform_(-bound, bound, generator=generator)
     else:
         deviation = (2 / fan_in) ** 0.5 if init == "kaiming" else (2 / (fan_in + fan_out)) ** 0.5
-        target.normal_(0.0, deviation, generator=generator)
-    if target is not ordered:
-        ordered.copy_(target)
-    if bias is not None:
-        if init == "torch":
-            bias.uniform_(-bound, bound, generator=generator)
-        else:
-            bias.zero_()
+        weight.normal_(0.0, deviation, generator=generator)
+    if kernel:
+        weight = weight.permute(0, 3, 1, 2).contiguous(memory_format=memory_format)
+    layer.weight = nn.Parameter(weight)
+    if layer.bias is not None:
+        with torch.no_grad():
+            if init == "torch":
+                layer.bias.uniform_(-bound, bound, generator=generator)
+            else:
+                layer.bias.zero_()

@@ -11,6 +11,7 @@ import operator
 import torch
 from torch import Tensor, nn
 
+from moo_nas.networks.layers import Conv2d, Linear
 from moo_nas.spaces import Block
 from moo_nas.spaces.graph import Operation
 
@@ -21,7 +22,7 @@ class ReluConvNorm(nn.Sequential):
     def __init__(self, inside: int, outside: int, kernel: int, stride: int = 1) -> None:
         super().__init__(
             nn.ReLU(inplace=False),
-            nn.Conv2d(inside, outside, kernel, stride, kernel // 2, bias=False),
+            Conv2d(inside, outside, kernel, stride, kernel // 2, bias=False),
             nn.BatchNorm2d(outside),
         )
 
@@ -80,7 +81,7 @@ class ResidualBlock(nn.Module):
         if not block.has_residual:
             if stride > 1:
                 shortcut.append(nn.AvgPool2d(stride, stride, ceil_mode=True))
-            shortcut.append(nn.Conv2d(inside, outside, 1, bias=False))
+            shortcut.append(Conv2d(inside, outside, 1, bias=False))
         self.shortcut = nn.Sequential(*shortcut)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -94,7 +95,7 @@ def norm_head(block: Block) -> nn.Module:
         nn.ReLU(inplace=True),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
-        nn.Linear(block.in_channels, block.out_channels),
+        Linear(block.in_channels, block.out_channels),
     )
 
 

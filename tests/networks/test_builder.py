@@ -94,6 +94,37 @@ def test_the_memory_format_changes_no_weight(init):
 
 
 @settings(max_examples=25)
+@given(architectures(), st.integers(1, 12))
+def test_for_images_of_one_size_only_weights_that_meet_nothing_but_padding_are_left_out(architecture, size):
+    small = build(architecture, 5, image_size=size).double().eval()
+    whole = build(architecture, 5).double().eval()
+    for ours, full in zip(small.modules(), whole.modules(), strict=True):
+        if not isinstance(ours, nn.Conv2d):
+            continue
+        assert ours.kernel_size == full.kernel_size
+        margin = (full.weight.shape[-1] - ours.weight.shape[-1]) // 2
+        full.weight = nn.Parameter(nn.functional.pad(ours.weight, [margin] * 4))
+    whole.load_state_dict({n: t for n, t in small.state_dict().items() if t.dim() != 4}, strict=False)
+    images = torch.randn(2, 3, size, size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.allclose(small(images), whole(images), rtol=1e-9, atol=1e-9)
+
+
+def test_a_kernel_that_was_left_a_part_is_drawn_at_the_whole_ones_scale():
+    a = Architecture.parse("stem_k3_s2_c8 fused_d1_k7_s2_e8_c128 fused_d1_k7_s1_e8_c128 conv_pool_c8")
+    layer = build(a, 10, image_size=4)[2].body[0][0]
+    assert layer.weight.shape == (1024, 128, 1, 1)
+    assert float(layer.weight.detach().std()) == pytest.approx((2 / (128 * 49)) ** 0.5, rel=0.02)
+
+
+def test_a_built_layer_can_be_drawn_anew_by_torch():
+    layer = build(A, 10)[0][0]
+    before = layer.weight.detach().clone()
+    layer.reset_parameters()
+    assert not torch.equal(layer.weight, before)
+
+
+@settings(max_examples=25)
 @given(architectures(), st.integers(1, 40), st.integers(1, 12), st.integers(1, 3))
 def test_images_of_any_size_become_scores_of_any_number_of_classes(architecture, size, n_classes, n):
     network = build(architecture, n_classes).eval()

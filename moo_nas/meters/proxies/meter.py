@@ -138,17 +138,24 @@ class ZeroCost(Meter):
             )
             for batch in self._batches()
         ]
-        names = [metric.name for metric in self.metrics]
-        rows = np.zeros((len(architectures), len(names)))
+        rows = np.zeros((len(architectures), len(self.metrics)))
         # One thread, so that a score is the same however many processes work beside this one.
         with torch_threads(1):
-            for row, architecture, first in zip(rows, architectures, seeds, strict=True):
+            for row, a, first in zip(rows, architectures, seeds, strict=True):
                 for seed in [first, *(stable_seed(int(first), k) for k in range(1, self.n_seeds))]:
-                    network = build(architecture, self.n_classes, seed, self.init, memory_format)
-                    network.to(self.device)
-                    for images, labels in batches:
-                        row += self._scores(network, images, labels, names, seed)
+                    for chosen, image_size in self._networks():
+                        network = build(a, self.n_classes, seed, self.init, memory_format, image_size)
+                        network.to(self.device)
+                        names = [self.metrics[i].name for i in chosen]
+                        for images, labels in batches:
+                            row[chosen] += self._scores(network, images, labels, names, seed)
         return rows / (self.n_seeds * self.n_batches)
+
+    def _networks(self) -> list[tuple[list[int], int | None]]:
+        """Return which metrics look at networks without what no pixel meets, and which at whole ones."""
+        whole = [PROXIES[metric.name].whole for metric in self.metrics]
+        sizes = {False: self.image_size, True: None}
+        return [([i for i, w in enumerate(whole) if w == kind], sizes[kind]) for kind in sorted({*whole})]
 
     def _scores(
         self, network: "nn.Module", images: "Tensor", labels: "Tensor", names: list[str], seed: int

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from moo_nas.errors import MeterError
+from moo_nas.meters.proxies.convolution import convolve, without_weights
+from moo_nas.networks.layers import Conv2d
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 RELUS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU)
@@ -64,7 +67,6 @@ class Passes:
         self._needs = needs
         self._activations: list[tuple[Tensor, nn.Conv2d | nn.Linear]] = []
         self._agreement: Tensor | None = None
-        self._parts: dict[int, Tensor] = {}  # of each weight, by its id, what the images reach
 
     @cached_property
     def weight_names(self) -> list[str]:
@@ -85,14 +87,8 @@ class Passes:
 
     @cached_property
     def weights(self) -> list[Tensor]:
-        """The weights of convolutions and linear layers that the images reach, without biases and batch norm.
-
-        Of a kernel wider than its input's map, the middle: what lies outside meets padding only, has
-        no part in the scores, and a gradient of 0.
-        """
-        _ = self.scores
-        full = [self.parameters[name] for name in self.weight_names]
-        return [self._parts.get(id(weight), weight) for weight in full]
+        """The weights of convolutions and linear layers, without biases and batch norm."""
+        return [self.parameters[name] for name in self.weight_names]
 
     @cached_property
     def scores(self) -> Tensor:
@@ -104,22 +100,10 @@ class Passes:
                 before[module] = self._add_agreement
             if "activations" in self._needs and isinstance(module, nn.Conv2d | nn.Linear):
                 after[module] = self._keep_activation
-        parts: dict[int, Tensor] | None = self._parts
-        while True:
-            try:
-                # A copy, as a network may begin with an operation in place.
-                scores = forward(
-                    self.network,
-                    self.parameters,
-                    self.images.clone(),
-                    self._batch_norm,
-                    before=before,
-                    after=after,
-                    parts=parts,
-                )
-                break
-            except _SharedKernelError:  # each use reaches another part of it
-                self._activations, self._agreement, self._parts, parts = [], None, {}, None
+        # A copy, as a network may begin with an operation in place.
+        scores = forward(
+            self.network, self.parameters, self.images.clone(), self._batch_norm, before=before, after=after
+        )
         if not isinstance(scores, Tensor) or scores.dim() != 2 or len(scores) != len(self.images):
             got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
             raise MeterError(
@@ -186,7 +170,8 @@ class Passes:
     @cached_property
     def input_jacobian(self) -> Tensor:
         """The gradient of the summed class scores by each image, ``(n, pixels)``."""
-        (jacobian,) = gradients_or_zeros(self.scores.sum(), [self.images], retain_graph=True)
+        with without_weights():
+            (jacobian,) = gradients_or_zeros(self.scores.sum(), [self.images], retain_graph=True)
         if not torch.isfinite(jacobian).all():
             raise MeterError(f"The network's input gradients are not finite: {self.why_not_finite()}")
         return jacobian.flatten(1)
@@ -200,7 +185,7 @@ class Passes:
         assert "activations" in self._needs
         _ = self.gradients  # says what is wrong with a loss that depends on nothing
         return [
-            (_by_channel(activation, layer), _by_channel(gradient, layer), layer.weight[0].numel())
+            (_by_channel(activation, layer), _by_channel(gradient, layer), _weights_of_a_channel(layer))
             for (activation, layer), gradient in zip(self._activations, self._first_order[1], strict=True)
         ]
 
@@ -256,7 +241,6 @@ def forward(
     *,
     before: Mapping[nn.Module, PreHook] | None = None,
     after: Mapping[nn.Module, Hook] | None = None,
-    parts: dict[int, Tensor] | None = None,
 ) -> Any:
     """Return what a network with other parameters answers, and leave it exactly as it was.
 
@@ -269,8 +253,6 @@ def forward(
         batch_norm: ``train`` normalises by the minibatch, ``eval`` by the running statistics.
         before: Hooks that see the inputs of modules.
         after: Hooks that see, and may replace, the outputs of modules.
-        parts: Where given, kernels are used by leaves of their own, of the part that is reached, and
-            these are entered by the kernels' ids.
 
     Raises:
         MeterError: The network cannot be called with these inputs.
@@ -279,10 +261,10 @@ def forward(
         name: buffer.detach().to(inputs.dtype if buffer.is_floating_point() else buffer.dtype, copy=True)
         for name, buffer in network.named_buffers()
     }
-    with _unchanged(network, batch_norm, before or {}, after or {}, parts):
+    with _unchanged(network, batch_norm, before or {}, after or {}):
         try:
             return functional_call(network, {**parameters, **buffers}, (inputs,))
-        except (MeterError, _SharedKernelError):
+        except MeterError:
             raise
         except (RuntimeError, ValueError) as error:
             raise MeterError(
@@ -303,46 +285,15 @@ def gradients_or_zeros(
     return [torch.zeros_like(s) if g is None else g for s, g in zip(sources, found, strict=True)]
 
 
+def _weights_of_a_channel(layer: nn.Conv2d | nn.Linear) -> int:
+    """Count them by the kernel's size, as of small maps some are left out that meet padding alone."""
+    taps = math.prod(layer.kernel_size) if isinstance(layer, nn.Conv2d) else 1
+    return layer.weight.shape[1] * taps
+
+
 def _by_channel(tensor: Tensor, layer: nn.Module) -> Tensor:
     channel = 1 if isinstance(layer, nn.Conv2d) else tensor.dim() - 1
     return tensor.detach().movedim(channel, 1).reshape(len(tensor), tensor.shape[channel], -1)
-
-
-def _can_be_shortened(layer: nn.Conv2d) -> bool:
-    middle = tuple(size // 2 for size in layer.kernel_size)
-    return (
-        all(size % 2 for size in layer.kernel_size)
-        and layer.padding == middle
-        and layer.dilation == (1, 1)
-        and layer.padding_mode == "zeros"
-    )
-
-
-class _SharedKernelError(Exception):
-    """A kernel is used on maps of different sizes."""
-
-
-def _shortened(
-    layer: nn.Conv2d, parts: dict[int, Tensor] | None, x: Tensor, weight: Tensor, bias: Tensor | None
-) -> Tensor:
-    """Convolve with the middle of the kernel that ever meets a pixel: the rest meets padding only.
-
-    A kernel of 7 on a map of 2 pixels is one of 3. Most weights of a stage space lie in its last
-    stages, where small images have shrunk to a pixel or two.
-    """
-    middle = [size // 2 for size in layer.kernel_size]
-    reach = [min(half, max(pixels - 1, 0)) for half, pixels in zip(middle, x.shape[-2:], strict=True)]
-    used = weight
-    if reach != middle:
-        for axis, (half, part) in enumerate(zip(middle, reach, strict=True), start=2):
-            used = used.narrow(axis, half - part, 2 * part + 1)
-    if parts is not None:
-        if id(weight) not in parts:
-            parts[id(weight)] = weight if used is weight else used.detach().clone().requires_grad_(True)
-        if parts[id(weight)].shape != used.shape:
-            raise _SharedKernelError
-        used = parts[id(weight)]
-    return nn.functional.conv2d(x, used, bias, layer.stride, reach, 1, layer.groups)
 
 
 @contextlib.contextmanager
@@ -351,17 +302,16 @@ def _unchanged(
     batch_norm: str,
     before: Mapping[nn.Module, PreHook],
     after: Mapping[nn.Module, Hook],
-    parts: dict[int, Tensor] | None,
 ) -> Iterator[None]:
     modes = {module: module.training for module in network.modules()}
-    shortened = [module for module in modes if type(module) is nn.Conv2d and _can_be_shortened(module)]
+    convolutions = [m for m in modes if isinstance(m, nn.Conv2d) and type(m) in (nn.Conv2d, Conv2d)]
     devices = {parameter.device for parameter in network.parameters() if parameter.is_cuda}
     handles: list[torch.utils.hooks.RemovableHandle] = []
     try:
         for module in modes:
             module.training = batch_norm == "train" and isinstance(module, BATCH_NORMS)
-        for module in shortened:
-            module.__dict__["_conv_forward"] = functools.partial(_shortened, module, parts)
+        for module in convolutions:
+            module.__dict__["_conv_forward"] = functools.partial(convolve, module)
         handles += [module.register_forward_pre_hook(hook) for module, hook in before.items()]
         handles += [module.register_forward_hook(hook) for module, hook in after.items()]
         with torch.random.fork_rng(devices=devices):  # a network may draw noise of its own
@@ -369,7 +319,7 @@ def _unchanged(
     finally:
         for handle in handles:
             handle.remove()
-        for module in shortened:
+        for module in convolutions:
             module.__dict__.pop("_conv_forward", None)  # its class's again
         for module, training in modes.items():
             module.training = training

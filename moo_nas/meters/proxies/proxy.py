@@ -21,6 +21,7 @@ class Proxy:
         high: No value is above.
         goal: ``max`` if more is better.
         needs: What the shared forward pass must keep for it beside the scores.
+        whole: Does it look at weights that meet nothing but padding, too?
     """
 
     function: str
@@ -28,6 +29,7 @@ class Proxy:
     high: float = math.inf
     goal: Literal["min", "max"] = "max"
     needs: tuple[str, ...] = ()
+    whole: bool = False
 
     def load(self) -> "Callable[[Passes], float]":
         """Return the function; its file imports torch."""
@@ -48,7 +50,7 @@ PROXIES: Mapping[str, Proxy] = {
     "naswot": Proxy("naswot.naswot", low=0, needs=("agreement",)),
     "zen": Proxy("zen.zen"),
     "fisher": Proxy("fisher.fisher", low=0, needs=("activations",)),
-    "l2_norm": Proxy("l2_norm.l2_norm", low=0),
+    "l2_norm": Proxy("l2_norm.l2_norm", low=0, whole=True),
     "plain": Proxy("plain.plain"),
 }
 

@@ -5,7 +5,8 @@
     MooNasError
     ├── InputError (ValueError)     what the caller asked for is not possible: a name, a number, an option
     │   ├── SpaceError              a gene, genome, architecture or its text
-    │   └── FormulationError        a formulation that does not fit the problem or its metrics
+    │   ├── FormulationError        a formulation that does not fit the problem or its metrics
+    │   └── SourceError             what every measurement reads is gone or has changed: ends the run
     ├── MeterError (RuntimeError)   one architecture could not be measured: becomes a failure row
     └── StoreError (RuntimeError)   a run's folder or its store cannot be used as it is
         └── OtherRunError           the folder holds another run
@@ -31,6 +32,10 @@ class SpaceError(InputError):
 
 class FormulationError(InputError):
     """A formulation does not fit the problem or its metrics."""
+
+
+class SourceError(InputError):
+    """What every measurement reads is gone or has changed; the run ends, and goes on once it is mended."""
 
 
 class MeterError(MooNasError, RuntimeError):

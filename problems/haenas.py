@@ -7,7 +7,7 @@ from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator, Runner, Source, Store
 from moo_nas.formulations import Formulation, Pareto
 from moo_nas.initialisation import Init
-from moo_nas.meters import Analytic, BlockTableLatency, CpuLatency, Meter, MlpLatency, ZeroCost, ZMean
+from moo_nas.meters import SCORE, Analytic, BlockTableLatency, CpuLatency, Meter, MlpLatency, ZeroCost, ZMean
 from moo_nas.problem import Failures, NASProblem
 from moo_nas.spaces import StageSpace
 
@@ -65,7 +65,7 @@ class HaeNAS(NASProblem):
         formulation: Formulation | None = None,
         seed: int = 0,
         *,
-        score: Sequence[str] = ("snip", "log(params)"),
+        score: Sequence[str] = SCORE,
         data: str = "digits",
         batch_size: int = 32,
         batch_norm: Literal["train", "eval"] = "train",

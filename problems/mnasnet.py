@@ -11,7 +11,7 @@ from moo_nas.errors import unknown
 from moo_nas.evaluation import Evaluator, Runner, Source, Store
 from moo_nas.formulations import Formulation, Pareto
 from moo_nas.initialisation import Init
-from moo_nas.meters import Analytic, LookUp, Metric, ZeroCost, ZMean
+from moo_nas.meters import SCORE, Analytic, LookUp, Metric, ZeroCost, ZMean
 from moo_nas.problem import Failures, NASProblem
 from moo_nas.spaces import StageSpace
 from problems.data import benchmark_table, data_hash
@@ -88,7 +88,7 @@ class MnasNet(NASProblem):
         formulation: Formulation | None = None,
         seed: int = 0,
         *,
-        score: Sequence[str] = ("snip", "log(params)"),
+        score: Sequence[str] = SCORE,
         data: str = "digits",
         batch_size: int = 32,
         batch_norm: Literal["train", "eval"] = "train",

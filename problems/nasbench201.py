@@ -13,7 +13,7 @@ from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator, Runner, Source, Store
 from moo_nas.formulations import Formulation, Pareto
 from moo_nas.initialisation import Init
-from moo_nas.meters import Analytic, LookUp, Metric, ZeroCost, ZMean
+from moo_nas.meters import SCORE, Analytic, LookUp, Metric, ZeroCost, ZMean
 from moo_nas.problem import Failures, NASProblem
 from moo_nas.spaces import CellSpace
 from problems.data import benchmark_table, data_hash
@@ -81,7 +81,7 @@ class NASBench201(NASProblem):
         seed: int = 0,
         *,
         networks: Literal["all", "distinct"] = "all",
-        score: Sequence[str] = ("snip", "log(params)"),
+        score: Sequence[str] = SCORE,
         data: str = "digits",
         image_size: int = 32,
         batch_size: int = 32,

@@ -8,7 +8,8 @@ from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 
 from moo_nas.algorithms.operators import Mutation, Unseen, places, population, tournament
-from moo_nas.arrays import FloatArray, IntArray
+from moo_nas.algorithms.vote import fittest, vote
+from moo_nas.arrays import FloatArray
 from moo_nas.errors import FormulationError, InputError
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
@@ -106,7 +107,7 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         table = self.problem.evaluations(infills.get("X"))
         ballots = [fittest(*self._fitness(voter, table)) for voter in self.voters]
         recorded = (infills.get("fitness"), infills.get("violation"))
-        kept = winner(np.array(ballots), *recorded)
+        kept = vote(np.array(ballots), *recorded)
         self.pop = Population.merge(self.pop, infills[[kept]])[-self.pop_size :]
 
     def _record(self, infills: Population) -> None:
@@ -120,15 +121,3 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         f, g = formulation.apply(table)
         # Without limits a failed row has only its fitness to be told by, which is the worst.
         return f[:, 0], np.maximum(g, 0).sum(axis=1)
-
-
-def fittest(fitness: FloatArray, violation: FloatArray) -> int:
-    """Return the row of least violation, then of least fitness value, then the first."""
-    return int(np.lexsort((fitness, violation))[0])
-
-
-def winner(ballots: IntArray, fitness: FloatArray, violation: FloatArray) -> int:
-    """Return the child most often named; among equals, the one that the recorder finds fittest."""
-    votes = np.bincount(ballots, minlength=len(fitness))
-    tied = np.flatnonzero(votes == votes.max())
-    return int(tied[fittest(fitness[tied], violation[tied])])

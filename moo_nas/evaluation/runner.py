@@ -13,7 +13,7 @@ import joblib
 import numpy as np
 
 from moo_nas.arrays import FloatArray
-from moo_nas.errors import InputError, MeterError
+from moo_nas.errors import InputError, MeterError, SourceError
 from moo_nas.meters import Meter
 from moo_nas.spaces import Architecture
 
@@ -120,6 +120,8 @@ def measure_chunk(
     except ImportError as error:
         # No fault of the architecture's: the run ends, and goes on once it is mended.
         raise MeterError(f"{type(meter).__name__} cannot measure on this machine: {error}.") from error
+    except SourceError:
+        raise
     except Exception as error:
         if len(architectures) == 1:
             return [Outcome(indices[0], None, f"{type(error).__name__}: {error}")]

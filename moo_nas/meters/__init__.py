@@ -1,6 +1,6 @@
 """What can be put on an architecture: formulas, proxies, stop-watches and predictors."""
 
-from moo_nas.meters.aggregate import Aggregate, ZMean
+from moo_nas.meters.aggregate import SCORE, Aggregate, ZMean
 from moo_nas.meters.analytic import Analytic
 from moo_nas.meters.base import BlockMeter, Meter, Metric
 from moo_nas.meters.device import CpuLatency
@@ -9,6 +9,7 @@ from moo_nas.meters.proxies import ZeroCost
 from moo_nas.meters.table import LookUp
 
 __all__ = [
+    "SCORE",
     "Aggregate",
     "Analytic",
     "BlockMeter",

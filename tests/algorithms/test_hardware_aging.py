@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from moo_nas import Constrained, NASProblem, Pareto, Single, WeightedProduct, search
 from moo_nas.algorithms import NSGA2, AgingEvolution, HardwareAwareAging, RandomSearch
-from moo_nas.algorithms.hardware_aging import VOTERS, fittest, winner
+from moo_nas.algorithms.hardware_aging import VOTERS
+from moo_nas.algorithms.vote import fittest, vote
 from moo_nas.errors import FormulationError, InputError
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic
@@ -41,15 +42,15 @@ def genomes(population) -> list[tuple[int, ...]]:
 
 
 def test_the_majority_wins_even_against_the_recorder():
-    assert winner(np.array([2, 2, 0]), np.array([-9.0, 0, 0, -99.0]), NONE) == 2
+    assert vote(np.array([2, 2, 0]), np.array([-9.0, 0, 0, -99.0]), NONE) == 2
 
 
 def test_a_tie_goes_to_the_child_that_the_recorder_finds_fittest():
-    assert winner(np.array([2, 0, 1]), np.array([-1.0, -3.0, -2.0, -99.0]), NONE) == 1
+    assert vote(np.array([2, 0, 1]), np.array([-1.0, -3.0, -2.0, -99.0]), NONE) == 1
 
 
 def test_a_tie_goes_to_less_violation_before_fitness():
-    assert winner(np.array([0, 1]), np.array([-9.0, -1.0]), np.array([0.5, 0.0])) == 1
+    assert vote(np.array([0, 1]), np.array([-9.0, -1.0]), np.array([0.5, 0.0])) == 1
     assert fittest(np.array([-9.0, -1.0, -2.0]), np.array([0.5, 0.0, 0.0])) == 2
 
 
@@ -60,7 +61,7 @@ def test_a_tie_goes_to_less_violation_before_fitness():
 def test_the_winner_is_that_of_counting_by_hand(ballots: Sequence[int], fitness: Sequence[int]):
     votes = [ballots.count(child) for child in range(4)]
     best = min((child for child in range(4) if votes[child] == max(votes)), key=lambda c: (fitness[c], c))
-    assert winner(np.array(ballots), np.array(fitness, dtype=float), NONE) == best
+    assert vote(np.array(ballots), np.array(fitness, dtype=float), NONE) == best
 
 
 @pytest.mark.parametrize(

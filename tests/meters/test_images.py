@@ -2,15 +2,19 @@
 
 import os
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from moo_nas.errors import InputError
+from moo_nas.errors import InputError, SourceError
+from moo_nas.evaluation import Runner
+from moo_nas.meters import ZeroCost
 from moo_nas.meters.proxies import images as sources
 from moo_nas.meters.proxies.inputs import load_batch
+from moo_nas.spaces import Architecture
 from tests.meters.pictures import GREY, fill, save, zipped
 
 
@@ -184,6 +188,24 @@ def test_a_folder_that_must_not_be_read_is_an_error_of_the_input(tmp_path, monke
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(InputError, match=r"cannot be read: .*Permission denied"):
         load_batch(path, 2, 8, 0)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_images_that_change_or_go_while_a_run_lasts_end_it(tmp_path, n_jobs):
+    folder = fill(tmp_path / "x")
+    meter = ZeroCost(("snip",), image_size=8, batch_size=4, data=str(folder))
+    a = Architecture.parse("stem_k3_s2_c8 ibn_d1_k3_s1_e2_c8 pool_conv_c8")
+    (outcome,) = next(iter(Runner().run(meter, [a], [0])))
+    assert np.isfinite(outcome.values).all()
+    for path in folder.rglob("*.png"):
+        save(path, Image.fromarray(255 - np.asarray(Image.open(path))))
+    load_batch.cache_clear()  # as another process would read them
+    with pytest.raises(SourceError, match="are not those that this run began with"):
+        list(Runner(n_jobs).run(meter, [a, a], [0, 1]))
+    shutil.rmtree(folder)
+    load_batch.cache_clear()
+    with pytest.raises(SourceError, match="x"):
+        list(Runner(n_jobs).run(meter, [a, a], [0, 2]))
 
 
 def cifar_zip() -> str:

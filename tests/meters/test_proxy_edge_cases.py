@@ -44,6 +44,14 @@ def test_identical_images_are_as_many_times_one(name, mode, images, labels):
         )
 
 
+@pytest.mark.parametrize("name", sorted({*PROXIES} - {*WITHOUT_IMAGES}))
+def test_identical_images_that_shrink_to_a_pixel_are_refused_and_not_scored_by_rounding(name, images, labels):
+    net, same = build(A, 10), images[:1, :, :2, :2].repeat(6, 1, 1, 1)
+    with pytest.raises(MeterError, match="The 6 images are identical, and at one pixel a channel"):
+        score_network(net, same, labels, [name], "train")
+    assert math.isfinite(score_network(net, images[:, :, :2, :2], labels, [name], "train")[name])
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_identical_images_have_no_naswot(mode, images, labels):
     images[4] = images[2]

@@ -33,7 +33,8 @@ def convolve(layer: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -
     The same numbers as the layer's own but for rounding, and differentiable as often as wanted.
     """
     if x.device.type != "cpu" or x.dim() != 4 or not _is_plain(layer):
-        return nn.Conv2d._conv_forward(layer, x, weight, bias)
+        torchs: Tensor = nn.Conv2d._conv_forward(layer, x, weight, bias)
+        return torchs
     stride, groups = layer.stride, layer.groups
     if weight.shape[-2:] == (1, 1) and layer.padding == (0, 0):
         # torch 2.13's own weight gradient of a strided 1x1 convolution writes beyond its memory.

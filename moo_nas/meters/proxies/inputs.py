@@ -35,7 +35,7 @@ class Batch:
     labels: IntArray
     n_classes: int
 
-    @property
+    @functools.cached_property
     def hash(self) -> str:
         """A hash of the very numbers."""
         digest = hashlib.blake2b(self.images.tobytes(), digest_size=8)

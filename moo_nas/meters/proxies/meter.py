@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from moo_nas.arrays import FloatArray, stable_seed
-from moo_nas.errors import InputError, MeterError, unknown
+from moo_nas.errors import InputError, MeterError, SourceError, unknown
 from moo_nas.initialisation import INITS, Init
 from moo_nas.meters.base import Meter, Metric
 from moo_nas.meters.proxies.inputs import Batch, load_batch
@@ -92,10 +92,11 @@ class ZeroCost(Meter):
         self.n_seeds = n_seeds
         self.init = init
         self.device = device
-        batch = load_batch(data, batch_size, image_size, seed)  # says now what is wrong with the data
-        if n_classes < batch.n_classes:
+        batches = self._batches()  # says now what is wrong with the data
+        self.data_hash = [batch.hash for batch in batches]
+        if n_classes < batches[0].n_classes:
             raise InputError(
-                f"The labels of '{data}' need networks of at least {batch.n_classes} classes; "
+                f"The labels of '{data}' need networks of at least {batches[0].n_classes} classes; "
                 f"got n_classes={n_classes}."
             )
 
@@ -106,7 +107,7 @@ class ZeroCost(Meter):
             "image_size": self.image_size,
             "batch_size": self.batch_size,
             "data": self.data,
-            "data_hash": [batch.hash for batch in self._batches()],
+            "data_hash": self.data_hash,
             "n_classes": self.n_classes,
             "batch_norm": self.batch_norm,
             "seed": self.seed,
@@ -136,7 +137,7 @@ class ZeroCost(Meter):
                 ),
                 torch.tensor(batch.labels, device=self.device),
             )
-            for batch in self._batches()
+            for batch in self._unchanged_batches()
         ]
         rows = np.zeros((len(architectures), len(self.metrics)))
         # One thread, so that a score is the same however many processes work beside this one.
@@ -181,6 +182,19 @@ class ZeroCost(Meter):
     def _batches(self) -> list[Batch]:
         seeds = [self.seed, *(stable_seed(self.seed, k) for k in range(1, self.n_batches))]
         return [load_batch(self.data, self.batch_size, self.image_size, seed) for seed in seeds]
+
+    def _unchanged_batches(self) -> list[Batch]:
+        """Return the minibatches; a worker reads them itself, and a folder may have changed meanwhile."""
+        try:
+            batches = self._batches()
+        except InputError as error:
+            raise SourceError(str(error)) from error
+        if [batch.hash for batch in batches] != self.data_hash:
+            raise SourceError(
+                f"The images of '{self.data}' are not those that this run began with; put them back, or "
+                "start a new run."
+            )
+        return batches
 
 
 def _processor(device: str) -> str:

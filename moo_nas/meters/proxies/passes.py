@@ -100,6 +100,8 @@ class Passes:
                 before[module] = self._add_agreement
             if "activations" in self._needs and isinstance(module, nn.Conv2d | nn.Linear):
                 after[module] = self._keep_activation
+            if isinstance(module, BATCH_NORMS) and self._batch_norm == "train" and self._are_identical:
+                before[module] = self._refuse_one_pixel
         # A copy, as a network may begin with an operation in place.
         scores = forward(
             self.network, self.parameters, self.images.clone(), self._batch_norm, before=before, after=after
@@ -206,6 +208,18 @@ class Passes:
         if not torch.isfinite(self.images).all():
             return "the images hold NaN or infinity."
         return "numbers on the way overflow."
+
+    @cached_property
+    def _are_identical(self) -> bool:
+        return len(self.images) > 1 and bool((self.images == self.images[:1]).all())
+
+    def _refuse_one_pixel(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        # What comes out is 0 whatever the weights, and their gradients are rounding.
+        if inputs[0][0, 0].numel() == 1:
+            raise MeterError(
+                f"The {len(self.images)} images are identical, and at one pixel a channel normalising by the "
+                "minibatch leaves nothing of them; give different images, larger ones, or batch_norm 'eval'."
+            )
 
     def _keep_activation(self, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
         if len(output) != len(self.images):

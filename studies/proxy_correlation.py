@@ -16,7 +16,7 @@ Reads:   the tables and images of the folder that MOO_NAS_DATA names.
 Run:     python studies/proxy_correlation.py [--smoke] [--jobs N]
 Takes:   40 minutes on two cores, 1 minute with --smoke. Stopped, it goes on where it was.
 Writes:  studies/results/proxy_correlation.csv and .png; runs/proxy_correlation/ (every score);
-         with --smoke all of it under runs/smoke/.
+         the table of proxies in README.md; with --smoke all but that under runs/smoke/.
 """
 
 import os
@@ -26,14 +26,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from common import Options, arguments
+from common import HERE, Options, arguments
 from matplotlib.figure import Figure
 
 from moo_nas.algorithms.vote import vote
 from moo_nas.analysis.repeatability import spearman_interval
 from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.evaluation import Store
-from moo_nas.meters import ZMean
+from moo_nas.meters import SCORE, ZMean
 from moo_nas.meters.proxies import PROXIES
 from moo_nas.problem import NASProblem
 from problems.data import benchmark_table
@@ -72,7 +72,7 @@ SCORES = {
     "synflow, params": ("synflow", "log(params)"),
     "naswot, params": ("naswot", "log(params)"),
 }
-CHOSEN = "log snip, params"  # moo_nas.meters.SCORE
+MARKS = ("<!-- by studies/proxy_correlation.py -->", "<!-- end -->")  # around its table in the README
 VOTES = {
     "vote of the paper's three": ("jacob_cov", "grad_norm", "snip"),
     "vote of snip, grad_norm, params": ("snip", "grad_norm", "params"),
@@ -84,7 +84,7 @@ def networks(benchmark: str, setting: Mapping[str, Any], n: int, store: Store, j
     """Return a problem in a setting, its random networks' genomes, and their official rows (or None)."""
     options = {**BASE, **setting, "store": store, "n_jobs": jobs}
     if smoke:
-        options |= {"image_size": options["image_size"] // 4, "batch_size": 4}
+        options |= {"image_size": options["image_size"] // 4, "batch_size": 8}
     if benchmark == "mnasnet":
         problem: NASProblem = MnasNet(**options)
         return problem, problem.evaluator.draw(n, 0), None
@@ -172,7 +172,7 @@ def study(benchmark: str, n: int, options: Options) -> list[dict[str, Any]]:
             rows += correlation_rows({**values, **scores(values)}, truth, **where, **more, half="all")
             for half, chosen in (("choosing", slice(0, None, 2)), ("reporting", slice(1, None, 2))):
                 part = {name: x[chosen] for name, x in values.items()}
-                rows += correlation_rows(scores(part), truth[chosen], **where, **more, half=half)
+                rows += correlation_rows({**part, **scores(part)}, truth[chosen], **where, **more, half=half)
             if number == 0:
                 found = picks({**values, **scores(values)}, truth)
                 rows += [
@@ -237,6 +237,14 @@ def picture(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def chosen(table: pd.DataFrame) -> str:
+    """Return the score that ranks the choosing half of Accel-NASBench's networks best, as first set up."""
+    rows = table[(table["benchmark"] == "mnasnet") & (table["half"] == "choosing")]
+    rows = rows[(rows["init"] == "kaiming") & (rows["image_size"] == 32) & (rows["data"] == "CIFAR-10")]
+    rows = rows[rows["proxy"].isin(SCORES)]
+    return str(rows.loc[rows["spearman"].idxmax(), "proxy"])
+
+
 def readme_table(table: pd.DataFrame) -> str:
     """Return the README's table of proxies: rank correlations, and picks of four."""
     first = table[(table["init"] == "kaiming") & (table["image_size"] == 32) & (table["data"] == "CIFAR-10")]
@@ -254,14 +262,25 @@ def readme_table(table: pd.DataFrame) -> str:
         "published": column("nasbench201", "CIFAR-10", "published", "spearman"),
         "CIFAR-100, cells": column("nasbench201", "CIFAR-100", "ours", "spearman"),
     }
-    names = [*PROXIES, "params", "flops", CHOSEN, "paper's three", *VOTES]
+    default = next(name for name, terms in SCORES.items() if terms == SCORE)
+    names = [*PROXIES, "params", "flops", default, "paper's three", *VOTES]
     shown = pd.DataFrame(columns).reindex(names).sort_values("best of four", ascending=False)
     lines = ["| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
     for name, row in shown.iterrows():
-        label = f"**{name}**: the default score" if name == CHOSEN else name
+        label = f"**{name}**: the default score" if name == default else name
         cells = ["" if np.isnan(x) else f"{x:.2f}" for x in row]
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def write_in_readme(lines: str) -> None:
+    """Put the table between its marks in the README."""
+    readme = HERE.parent / "README.md"
+    before, mark, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
+    after = rest.partition(MARKS[1])[2]
+    if not mark or not after:
+        raise ValueError(f"{readme} must have the marks {MARKS}.")
+    readme.write_text(f"{before}{mark}\n{lines}\n{MARKS[1]}{after}", encoding="utf-8")
 
 
 def main() -> None:
@@ -277,7 +296,10 @@ def main() -> None:
     print(
         shown.pivot_table(index="proxy", columns=["init", "data", "image_size"], values="spearman").round(3)
     )
-    print(readme_table(table))
+    if not options.smoke:
+        write_in_readme(readme_table(pd.read_csv(target)))
+    best = chosen(table)
+    print(f"Best on the choosing half: {best}, {SCORES[best]}; the default score: {SCORE}")
     print(f"Results: {target}")
 
 

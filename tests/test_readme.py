@@ -1,9 +1,11 @@
 """Every command and snippet of the README runs."""
 
+import importlib
 import re
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from moo_nas.cli import DONE, main
@@ -15,7 +17,7 @@ SHELL = [text.strip().splitlines() for language, text in BLOCKS if language == "
 SNIPPETS = [text for language, text in BLOCKS if language == "python"]
 # The same commands on small images, samples and budgets: as printed they take minutes.
 SMALL = ["--jobs", "1"]
-for option in ("image_size=16", "batch_size=4", "n_reference=8", "n_networks=5", "latency_size=32"):
+for option in ("image_size=16", "batch_size=8", "n_reference=8", "n_networks=5", "latency_size=32"):
     SMALL += ["--problem-option", option]
 
 
@@ -70,3 +72,10 @@ def test_files_and_formulations_in_the_table_exist():
     }:
         assert hasattr(moo_nas, name)
     assert hasattr(spaces, "StageChoices")
+
+
+def test_the_table_of_proxies_is_that_of_the_studys_results(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "studies")
+    study = importlib.import_module("proxy_correlation")
+    results = pd.read_csv(ROOT / "studies" / "results" / "proxy_correlation.csv")
+    assert f"{study.MARKS[0]}\n{study.readme_table(results)}\n{study.MARKS[1]}" in README

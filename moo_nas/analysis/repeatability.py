@@ -14,7 +14,9 @@ _RESAMPLES = 1000
 
 
 def spearman(x: FloatArray, y: FloatArray) -> float:
-    """Return Spearman's rank correlation of two columns ``(n,)``; NaN where one is constant."""
+    """Return Spearman's rank correlation of two columns ``(n,)``; NaN where one is constant, or n < 3."""
+    if len(x) < 3:
+        return np.nan
     return float(_correlations(_ranks(x[:, None]), _ranks(y[:, None]))[0])
 
 
@@ -75,6 +77,8 @@ def _interval(
 ) -> tuple[float, float, float]:
     """Return the mean correlation over pairs of columns of x and y, and its 95 % interval."""
     n = len(x)
+    if n < 3:
+        return np.nan, np.nan, np.nan
     everything = np.arange(n)[:, None]
     drawn = np.random.default_rng(seed).integers(0, n, (n, _RESAMPLES))
 

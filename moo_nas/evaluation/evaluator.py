@@ -10,7 +10,7 @@ import numpy as np
 from moo_nas.arrays import FloatArray, IntArray, stable_hash, stable_seed
 from moo_nas.errors import InputError, unknown
 from moo_nas.evaluation.evaluations import Evaluations
-from moo_nas.evaluation.runner import Runner, measure_chunk
+from moo_nas.evaluation.runner import Outcome, Runner, measure_chunk
 from moo_nas.evaluation.store import Measurement, Store
 from moo_nas.meters import Aggregate, BlockMeter, Meter, Metric
 from moo_nas.spaces import SearchSpace
@@ -177,14 +177,23 @@ class Evaluator:
         return self.draw(self.n_reference, stable_seed("reference", self.seed))
 
     def draw(self, n: int, seed: int) -> IntArray:
-        """Return random canonical genomes, of the pool if there is one: ``n``, less those drawn twice."""
+        """Return ``n`` distinct random canonical genomes, of the pool if there is one.
+
+        Fewer where there are not so many: a pool's all, or what a hundred times as many draws find.
+        """
         rng = np.random.default_rng(seed)
-        if self.pool is None:
-            drawn = self.space.canonical(self.space.sample(n, rng))
-        else:
-            drawn = self.pool[rng.permutation(len(self.pool))[:n]]
-        _, first = np.unique(drawn, axis=0, return_index=True)
-        return drawn[np.sort(first)]
+        found: dict[str, IntArray] = {}
+        for _ in range(100):
+            if self.pool is None:
+                drawn = self.space.canonical(self.space.sample(n, rng))
+            else:
+                drawn = self.pool[rng.permutation(len(self.pool))]
+            for genome in drawn:
+                if len(found) < n:
+                    found.setdefault(genome_text(genome), genome)
+            if len(found) == n or self.pool is not None:
+                break
+        return np.array(list(found.values()))
 
     def _columns(self, names: Iterable[str]) -> list[str]:
         """Return the columns of a table of these metrics: formulas, what they are made of, themselves."""
@@ -287,9 +296,7 @@ class Evaluator:
             n_done = 0
             for outcomes in self.runner.run(ready, architectures, seeds):
                 fresh = [
-                    _measurement(
-                        texts[missing[outcome.index]], name, outcome.values, position, outcome.reason
-                    )
+                    _measurement(texts[missing[outcome.index]], name, outcome, position)
                     for outcome in outcomes
                     for position, name in enumerate(measured)
                 ]
@@ -308,12 +315,10 @@ def genome_text(genome: IntArray) -> str:
     return ",".join(map(str, genome.tolist()))
 
 
-def _measurement(
-    genome: str, name: str, values: FloatArray | None, position: int, reason: str | None
-) -> Measurement:
-    if values is None:
-        return Measurement(genome, name, None, reason)
-    value = float(values[position])
+def _measurement(genome: str, name: str, outcome: Outcome, position: int) -> Measurement:
+    if outcome.values is None:
+        return Measurement(genome, name, None, outcome.reason)
+    value = float(outcome.values[position])
     if not np.isfinite(value):
-        return Measurement(genome, name, None, f"{name} is {value}")
+        return Measurement(genome, name, None, outcome.reasons.get(name, f"{name} is {value}"))
     return Measurement(genome, name, value)

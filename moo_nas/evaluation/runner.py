@@ -4,10 +4,10 @@ import math
 import signal
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import joblib
 import numpy as np
@@ -20,11 +20,15 @@ from moo_nas.spaces import Architecture
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What measuring one architecture gave: its metrics ``(n_metrics,)``, or why there are none."""
+    """What measuring one architecture gave: its metrics ``(n_metrics,)``, or why there are none.
+
+    ``reasons`` says, by a metric's name, why it alone has no value.
+    """
 
     index: int
     values: FloatArray | None
     reason: str | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 Task = tuple[Meter, Sequence[Architecture], Sequence[int], Sequence[int]]
@@ -130,7 +134,23 @@ def measure_chunk(
             for a, seed, i in zip(architectures, seeds, indices, strict=True)
             for outcome in measure_chunk(meter, [a], [seed], [i])
         ]
-    return [Outcome(i, row) for i, row in zip(indices, values, strict=True)]
+    return [
+        Outcome(i, row, reasons=_why_missing(meter, a, seed, row))
+        for i, a, seed, row in zip(indices, architectures, seeds, values, strict=True)
+    ]
+
+
+def _why_missing(meter: Meter, architecture: Architecture, seed: int, values: FloatArray) -> dict[str, str]:
+    """Return why metrics have no value, by asking a meter that can measure one alone for it."""
+    reasons: dict[str, str] = {}
+    for metric, value in zip(meter.metrics, values, strict=True):
+        alone = meter if np.isfinite(value) else meter.only([metric.name])
+        if len(alone.metrics) < len(meter.metrics):
+            try:
+                alone.measure([architecture], [seed])
+            except Exception as error:
+                reasons[metric.name] = f"{type(error).__name__}: {error}"
+    return reasons
 
 
 def _work(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -12,6 +13,8 @@ from moo_nas.initialisation import INITS, Init
 from moo_nas.networks.blocks import InvertedBottleneck, head, stem
 from moo_nas.networks.cells import CellModule, ResidualBlock, norm_head
 from moo_nas.spaces import Architecture, Block
+
+_ALIGNED = 16  # float32 numbers to 64 bytes
 
 MODULES: dict[str, Callable[[Block], nn.Module]] = {
     "conv": stem,
@@ -51,7 +54,8 @@ def build(
         memory_format: How weights lie in memory; ``torch.channels_last`` is the faster one to train.
         image_size: If the network will see images of this width alone, weights that would meet
             nothing but padding are left out: a kernel of 7 on a map of 2 pixels becomes one of 3, drawn
-            at the scale of one of 7. Layers keep their ``kernel_size``.
+            at the scale of one of 7. Layers keep their ``kernel_size``; the weights are others than those
+            of the whole network, and larger images are not refused but meet the smaller kernels.
 
     Example:
         >>> from moo_nas.spaces import Architecture
@@ -97,20 +101,28 @@ def _initialised(
     memory_format: torch.memory_format = torch.contiguous_format,
 ) -> nn.Sequential:
     generator = torch.Generator().manual_seed(stable_seed(seed, name))
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            _draw(module, init, generator, memory_format)
+    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    sizes = [layer.weight.numel() for layer in layers]
+    # In one piece, of NumPy's: it asks for huge pages, and small ones take long to touch first.
+    starts = np.cumsum([0, *(-(-size // _ALIGNED) * _ALIGNED for size in sizes)])
+    memory = torch.from_numpy(np.empty(starts[-1], dtype=np.float32))
+    for layer, start, size in zip(layers, starts, sizes, strict=False):
+        _draw(layer, init, generator, memory[start : start + size], memory_format)
     return network
 
 
 def _draw(
-    layer: nn.Conv2d | nn.Linear, init: Init, generator: torch.Generator, memory_format: torch.memory_format
+    layer: nn.Conv2d | nn.Linear,
+    init: Init,
+    generator: torch.Generator,
+    memory: torch.Tensor,
+    memory_format: torch.memory_format,
 ) -> None:
     taps = math.prod(layer.kernel_size) if isinstance(layer, nn.Conv2d) else 1
     fan_in, fan_out = taps * layer.weight.shape[1], taps * layer.weight.shape[0]
     # Drawn in the order of channels_last, whatever the format, so that both give the same network.
     n_out, n_in, *kernel = layer.weight.shape
-    weight = torch.empty(n_out, *kernel, n_in)
+    weight = memory.view(n_out, *kernel, n_in)
     if init == "torch":
         bound = fan_in**-0.5
         weight.uniform_(-bound, bound, generator=generator)

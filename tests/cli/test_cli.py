@@ -16,7 +16,7 @@ import pytest
 from moo_nas.cli import DONE, INTERRUPTED, WRONG_INPUT, main
 
 FORMULAS = ["search", "haenas", "--objectives", "params,peak_activation_bytes", "--jobs", "1"]
-QUICK = ["--problem-option", "image_size=16", "--problem-option", "batch_size=4"]
+QUICK = ["--problem-option", "image_size=16", "--problem-option", "batch_size=8"]
 
 
 @pytest.fixture(autouse=True)

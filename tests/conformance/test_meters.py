@@ -43,9 +43,9 @@ CASES = {
     "CpuLatency": lambda: TIMER,
     "LookUp": look_up,
     "MlpLatency": lambda: MlpLatency(TIMER, 20).prepare(wide_space(), store(), 0),
-    "ZeroCost": lambda: ZeroCost(image_size=9, batch_size=4),
+    "ZeroCost": lambda: ZeroCost(image_size=9, batch_size=8),
     "ZeroCost on noise": lambda: ZeroCost(
-        ("grasp", "snip"), image_size=8, batch_size=3, data="noise", batch_norm="eval", seed=4
+        ("grasp", "snip"), image_size=8, batch_size=8, data="noise", batch_norm="eval", seed=4
     ),
     "StandIn": StandIn,
 }

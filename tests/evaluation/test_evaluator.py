@@ -147,7 +147,7 @@ def test_every_table_has_the_formulas_and_only_what_was_asked_for_beside_them(ti
 
 def test_of_several_proxies_only_those_asked_for_are_measured_and_the_rest_added_later(tiny):
     store = Store()
-    evaluator = Evaluator(tiny, [ZeroCost(image_size=8, batch_size=4)], store=store)
+    evaluator = Evaluator(tiny, [ZeroCost(image_size=8, batch_size=8)], store=store)
     genomes = numbers(tiny, 3)
 
     def kept():

@@ -193,7 +193,7 @@ def test_a_folder_that_must_not_be_read_is_an_error_of_the_input(tmp_path, monke
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_images_that_change_or_go_while_a_run_lasts_end_it(tmp_path, n_jobs):
     folder = fill(tmp_path / "x")
-    meter = ZeroCost(("snip",), image_size=8, batch_size=4, data=str(folder))
+    meter = ZeroCost(("snip",), image_size=8, batch_size=8, data=str(folder))
     a = Architecture.parse("stem_k3_s2_c8 ibn_d1_k3_s1_e2_c8 pool_conv_c8")
     (outcome,) = next(iter(Runner().run(meter, [a], [0])))
     assert np.isfinite(outcome.values).all()

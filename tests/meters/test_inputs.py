@@ -87,22 +87,22 @@ def test_networks_must_tell_apart_at_least_the_classes_of_the_source(tmp_path):
     with pytest.raises(
         InputError, match=r"labels of '.*' need networks of at least 3 classes; got n_classes=2"
     ):
-        ZeroCost(image_size=8, batch_size=4, data=path, n_classes=2)
-    meter = ZeroCost(("snip",), image_size=8, batch_size=4, data=path, n_classes=3)
-    space = HaeNAS(data=path, n_classes=3, image_size=8, batch_size=4).space
+        ZeroCost(image_size=8, batch_size=8, data=path, n_classes=2)
+    meter = ZeroCost(("snip",), image_size=8, batch_size=8, data=path, n_classes=3)
+    space = HaeNAS(data=path, n_classes=3, image_size=8, batch_size=8).space
     assert np.isfinite(meter.measure([space.decode(space.genome_at(0))], [0])).all()
 
 
 def test_the_identity_of_a_score_tells_which_images_it_is_of(tmp_path):
     path = fill(tmp_path)
-    before = ZeroCost(image_size=8, batch_size=4, data=str(path), n_classes=3).settings
+    before = ZeroCost(image_size=8, batch_size=8, data=str(path), n_classes=3).settings
     assert before["data_hash"] == [load_batch(str(path), 4, 8, 0).hash]
     for file in path.rglob("*.png"):
         with Image.open(file) as image:
             changed = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
         changed.save(file)
     load_batch.cache_clear()
-    after = ZeroCost(image_size=8, batch_size=4, data=str(path), n_classes=3).settings
+    after = ZeroCost(image_size=8, batch_size=8, data=str(path), n_classes=3).settings
     assert after["data_hash"] != before["data_hash"]
     assert json.loads(json.dumps(after)) == after
 

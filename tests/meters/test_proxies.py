@@ -161,10 +161,10 @@ def test_a_network_without_weights_is_refused(images, labels):
 
 
 def test_the_seed_draws_the_weights_and_the_meters_the_images():
-    meter = ZeroCost(("snip",), image_size=8, batch_size=4)
+    meter = ZeroCost(("snip",), image_size=8, batch_size=8)
     one, other = meter.measure([A, A], [1, 2])[:, 0]
     assert one != other
-    assert ZeroCost(("snip",), image_size=8, batch_size=4, seed=1).measure([A], [1])[0, 0] != one
+    assert ZeroCost(("snip",), image_size=8, batch_size=8, seed=1).measure([A], [1])[0, 0] != one
 
 
 def test_measuring_is_scoring_the_built_network_on_the_batch():
@@ -214,7 +214,7 @@ def test_digits_are_standardised_and_drawn_without_replacement():
 
 
 def test_a_value_is_the_mean_over_minibatches_and_draws_of_the_weights():
-    common = {"proxies": ("snip", "jacob_cov"), "image_size": 9, "batch_size": 4}
+    common = {"proxies": ("snip", "jacob_cov"), "image_size": 9, "batch_size": 8}
     whole = ZeroCost(**common, n_batches=2, n_seeds=2, seed=5).measure([A], [3])[0]
     seeds, batches = (3, stable_seed(3, 1)), (5, stable_seed(5, 1))
     parts = [ZeroCost(**common, seed=b).measure([A], [s])[0] for s in seeds for b in batches]
@@ -269,8 +269,8 @@ def test_a_proxy_that_is_not_defined_leaves_the_others(monkeypatch):
         raise MeterError("two images have one code")
 
     monkeypatch.setattr("moo_nas.meters.proxies.naswot.naswot", undefined)
-    found = ZeroCost(("snip", "naswot", "jacob_cov"), 9, 4).measure([A], [0])[0]
+    found = ZeroCost(("snip", "naswot", "jacob_cov"), 9, 8).measure([A], [0])[0]
     assert np.isnan(found).tolist() == [False, True, False]
-    assert found[0] == ZeroCost(("snip",), 9, 4).measure([A], [0])[0, 0]
+    assert found[0] == ZeroCost(("snip",), 9, 8).measure([A], [0])[0, 0]
     with pytest.raises(MeterError, match="one code"):
-        ZeroCost(("naswot",), 9, 4).measure([A], [0])
+        ZeroCost(("naswot",), 9, 8).measure([A], [0])

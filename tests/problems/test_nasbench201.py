@@ -26,7 +26,7 @@ def table():
 
 @functools.cache
 def problem(data_set="cifar10", device="edgegpu", networks="all"):
-    return NASBench201(data_set, device, networks=networks, n_reference=6, batch_size=4, image_size=8)
+    return NASBench201(data_set, device, networks=networks, n_reference=6, batch_size=8, image_size=8)
 
 
 @functools.cache

@@ -174,7 +174,7 @@ def test_haenas_of_other_images_in_one_store_is_scored_as_in_its_own():
     store = Store()
 
     def score(size: int, kept: Store | None) -> np.ndarray:
-        problem = HaeNAS(image_size=size, batch_size=4, n_reference=6, store=kept)
+        problem = HaeNAS(image_size=size, batch_size=8, n_reference=6, store=kept)
         return problem.evaluator.evaluate(problem.space.sample(2, 0), ["score"])["score"]
 
     for size in (8, 16):

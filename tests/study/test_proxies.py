@@ -15,7 +15,7 @@ NAMES = ("snip", "l2_norm", "jacob_cov")
 
 
 def problem(space, *more):
-    proxies = ZeroCost(NAMES, image_size=8, batch_size=4, data="noise")
+    proxies = ZeroCost(NAMES, image_size=8, batch_size=8, data="noise")
     sources = [Analytic(16), proxies, ZMean(("snip", "log(params)")), *more]
     return NASProblem(Evaluator(space, sources), Pareto("snip", "params"))
 
@@ -61,7 +61,7 @@ def test_what_cannot_be_judged_is_said(tiny):
 
 
 def test_the_command_prints_the_table_and_writes_it(capfd, tmp_path):
-    options = ["--problem-option", "image_size=16", "--problem-option", "batch_size=4"]
+    options = ["--problem-option", "image_size=16", "--problem-option", "batch_size=8"]
     out = tmp_path / "proxies.csv"
     command = ["proxies", "haenas", "--proxies", "snip,naswot", "--n", "10", "--seeds", "2", "--jobs", "1"]
     assert main([*command, *options, "--out", str(out)]) == DONE

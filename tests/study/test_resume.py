@@ -22,13 +22,13 @@ import sys
 from moo_nas import Pareto, search
 from moo_nas.algorithms import NSGA2
 from problems.haenas import HaeNAS
-search(HaeNAS(image_size=16, batch_size=4), Pareto("params", "snip"), NSGA2(8), {BUDGET}, seed=3,
+search(HaeNAS(image_size=16, batch_size=8), Pareto("params", "snip"), NSGA2(8), {BUDGET}, seed=3,
        n_jobs=int(sys.argv[2]), out=sys.argv[1])
 """
 
 
 def run_here(out: Path, n_jobs: int) -> Run:
-    problem = HaeNAS(image_size=16, batch_size=4)
+    problem = HaeNAS(image_size=16, batch_size=8)
     return search(problem, Pareto("params", "snip"), NSGA2(8), BUDGET, seed=3, n_jobs=n_jobs, out=out)
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import contextvars
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import torch
@@ -70,6 +70,11 @@ class _Convolution(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         by_x, by_weight, *_ = ctx.needs_input_grad
         by_weight = by_weight and not _without_weights.get()
+        faster = _faster(x, weight.shape, ctx.how[2])
+        if (
+            by_x and by_weight and faster is None and not torch.is_grad_enabled()
+        ):  # at once, where it is the last
+            return *_backward(gradient, x, weight, ctx.how, (True, True, False))[:2], None, None, None
         return (
             _apply(_ByInput, gradient, weight, x.shape, *ctx.how) if by_x else None,
             _apply(_ByWeight, x, gradient, weight.shape, *ctx.how) if by_weight else None,
@@ -111,13 +116,9 @@ class _ByWeight(torch.autograd.Function):
         ctx.save_for_backward(x, gradient)
         ctx.how = how
         stride, padding, groups = how
-        small = max(x.shape[-2:]) <= SMALL
-        if small and groups == 1:
-            return _full(x, gradient, shape, stride, padding)
-        # torch's own is slow for depthwise kernels that are wider than the map, and for no others.
-        wider = any(kernel > pixels for kernel, pixels in zip(shape[-2:], x.shape[-2:], strict=True))
-        if small and wider and groups == shape[0] == x.shape[1]:
-            return _depthwise(x, gradient, shape, stride, padding)
+        faster = _faster(x, shape, groups)
+        if faster is not None:
+            return faster(x, gradient, shape, stride, padding)
         weight = torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last)
         return _backward(gradient, x, weight, how, (False, True, False))[1]
 
@@ -133,6 +134,17 @@ class _ByWeight(torch.autograd.Function):
             None,
             None,
         )
+
+
+def _faster(x: Tensor, shape: torch.Size, groups: int) -> Callable[..., Tensor] | None:
+    """Return what computes the gradient by weights of a shape faster than torch's own, if anything does."""
+    if max(x.shape[-2:]) > SMALL:
+        return None
+    if groups == 1:
+        return _full
+    # torch's own is slow for depthwise kernels that are wider than the map, and for no others.
+    wider = any(kernel > pixels for kernel, pixels in zip(shape[-2:], x.shape[-2:], strict=True))
+    return _depthwise if wider and groups == shape[0] == x.shape[1] else None
 
 
 def _in_one_format(*tensors: Tensor) -> Iterator[Tensor]:
@@ -158,7 +170,7 @@ def _full(
     """Return the gradient by a full kernel: a matrix product for each of its taps, over pixels alone."""
     n_out, n_in, height, width = shape
     # Memory in the order of channels_last, so that a product is written where it belongs.
-    out = x.new_zeros(n_out, height, width, n_in)
+    out = x.new_empty(n_out, height, width, n_in)
     pixels, answers = x.permute(0, 2, 3, 1), gradient.permute(0, 2, 3, 1)
     rows = [_meeting(i, stride[0], padding[0], x.shape[2], gradient.shape[2]) for i in range(height)]
     columns = [_meeting(j, stride[1], padding[1], x.shape[3], gradient.shape[3]) for j in range(width)]
@@ -168,6 +180,8 @@ def _full(
             if len(met):
                 answer = answers[:, to_row, to_column].reshape(-1, n_out)
                 torch.mm(answer.T, met, out=out[:, i, j])
+            else:
+                out[:, i, j] = 0
     return out.permute(0, 3, 1, 2)
 
 

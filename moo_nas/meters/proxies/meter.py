@@ -20,12 +20,17 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
+# Of what draws weights and computes scores: raised where the same settings give other numbers.
+_REVISION = 2
+
+
 class ZeroCost(Meter):
     """Zero-cost proxies of untrained networks on minibatches; those asked for share their passes.
 
     Every architecture sees the same images; its weights come from its own seed, and so does what a
-    proxy draws beside them. A value is the mean over ``n_batches`` minibatches, each under
-    ``n_seeds`` draws of the weights: ``n_batches * n_seeds`` passes.
+    proxy draws beside them. Networks are built for images of their size: what no pixel meets is left
+    out (but for ``l2_norm``), which changes which weights are drawn and not how. A value is the mean
+    over ``n_batches`` minibatches, each under ``n_seeds`` draws of the weights.
 
     Args:
         proxies: Which of ``PROXIES`` to measure.
@@ -111,7 +116,9 @@ class ZeroCost(Meter):
             "n_classes": self.n_classes,
             "batch_norm": self.batch_norm,
             "seed": self.seed,
+            "n_batches": self.n_batches,
             "n_seeds": self.n_seeds,
+            "revision": _REVISION,
             "init": self.init,
             "processor": self.processor,
             "torch": version("torch"),
@@ -165,18 +172,11 @@ class ZeroCost(Meter):
         try:
             scores = score_network(network, images, labels, names, self.batch_norm, seed)
         except MeterError:
-            if len(names) == 1:
+            if len(self.metrics) == 1:
                 raise
-            alone = []
-            for name in names:
-                try:
-                    alone += self._scores(network, images, labels, [name], seed)
-                except MeterError as error:
-                    alone.append(math.nan)
-                    reason = error
-            if all(math.isnan(value) for value in alone):
-                raise reason from None
-            return alone
+            if len(names) == 1:
+                return [math.nan]
+            return [self._scores(network, images, labels, [name], seed)[0] for name in names]
         return [scores[name] for name in names]
 
     def _batches(self) -> list[Batch]:
@@ -244,7 +244,9 @@ def score_network(
         if name not in PROXIES:
             raise unknown("proxy", name, PROXIES)
     needs = {need for name in proxies for need in PROXIES[name].needs}
-    with torch.enable_grad():  # even where the caller has switched gradients off
+    # TF32, cuDNN's default, would round to three digits.
+    exact = torch.backends.cudnn.flags(torch.backends.cudnn.enabled, deterministic=True, allow_tf32=False)
+    with exact, torch.enable_grad():  # even where the caller has switched gradients off
         passes = Passes(network, images, labels, batch_norm, needs, seed)
         values = {}
         for name in proxies:

@@ -18,8 +18,8 @@ def naswot(passes: Passes) -> float:
     determinant is at least 1 unless it is 0.
 
     Raises:
-        MeterError: The network calls no ReLU module, or K is singular: two images have one code, or
-            there are more images than codes that are linearly independent.
+        MeterError: There is but one image, the network calls no ReLU module, or K is singular: two
+            images have one code, or there are more images than codes that are linearly independent.
 
     References:
         J. Mellor et al. Neural Architecture Search without Training. ICML 2021.
@@ -30,6 +30,8 @@ def naswot(passes: Passes) -> float:
 def log_determinant(agreement: Tensor) -> float:
     """Return the score of a kernel ``(n, n)``; see :func:`naswot`."""
     n = len(agreement)
+    if n < 2:
+        raise MeterError("naswot compares images; it needs at least 2, got 1.")
     eigenvalues = torch.linalg.eigvalsh(agreement)
     # As in the usual definition of a matrix's numerical rank.
     rank = int((eigenvalues > eigenvalues[-1] * n * torch.finfo(agreement.dtype).eps).sum())

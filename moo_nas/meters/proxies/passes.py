@@ -17,6 +17,7 @@ from moo_nas.networks.layers import Conv2d
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 RELUS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU)
+_LEAST = 8  # numbers a channel: of 4, float32 and float64 differ by up to a fifth
 _COLUMNS = 1 << 20  # that are multiplied at a time: whole numbers up to 2^24 are exact in float32
 
 PreHook = Callable[[nn.Module, tuple[Any, ...]], Any]
@@ -100,8 +101,8 @@ class Passes:
                 before[module] = self._add_agreement
             if "activations" in self._needs and isinstance(module, nn.Conv2d | nn.Linear):
                 after[module] = self._keep_activation
-            if isinstance(module, BATCH_NORMS) and self._batch_norm == "train" and self._are_identical:
-                before[module] = self._refuse_one_pixel
+            if isinstance(module, BATCH_NORMS) and self._batch_norm == "train":
+                before[module] = self._refuse_rounding
         # A copy, as a network may begin with an operation in place.
         scores = forward(
             self.network, self.parameters, self.images.clone(), self._batch_norm, before=before, after=after
@@ -213,12 +214,18 @@ class Passes:
     def _are_identical(self) -> bool:
         return len(self.images) > 1 and bool((self.images == self.images[:1]).all())
 
-    def _refuse_one_pixel(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        # What comes out is 0 whatever the weights, and their gradients are rounding.
-        if inputs[0][0, 0].numel() == 1:
+    def _refuse_rounding(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """Refuse batch normalisation that leaves nothing but rounding: two numbers become -1 and 1."""
+        pixels = inputs[0][0, 0].numel()
+        what = None
+        if len(inputs[0]) * pixels < _LEAST:
+            what = f"Batch normalisation sees {len(inputs[0]) * pixels} numbers a channel, and needs {_LEAST}"
+        elif pixels == 1 and self._are_identical:
+            what = f"The {len(self.images)} images are identical, of one pixel where they are normalised"
+        if what:
             raise MeterError(
-                f"The {len(self.images)} images are identical, and at one pixel a channel normalising by the "
-                "minibatch leaves nothing of them; give different images, larger ones, or batch_norm 'eval'."
+                f"{what}: gradients would be rounding. Give more images, other ones, larger ones, or "
+                "batch_norm 'eval'."
             )
 
     def _keep_activation(self, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
@@ -318,7 +325,11 @@ def _unchanged(
     after: Mapping[nn.Module, Hook],
 ) -> Iterator[None]:
     modes = {module: module.training for module in network.modules()}
-    convolutions = [m for m in modes if isinstance(m, nn.Conv2d) and type(m) in (nn.Conv2d, Conv2d)]
+    convolutions = [
+        m
+        for m in modes
+        if isinstance(m, nn.Conv2d) and type(m) in (nn.Conv2d, Conv2d) and "_conv_forward" not in vars(m)
+    ]
     devices = {parameter.device for parameter in network.parameters() if parameter.is_cuda}
     handles: list[torch.utils.hooks.RemovableHandle] = []
     try:
@@ -328,7 +339,8 @@ def _unchanged(
             module.__dict__["_conv_forward"] = functools.partial(convolve, module)
         handles += [module.register_forward_pre_hook(hook) for module, hook in before.items()]
         handles += [module.register_forward_hook(hook) for module, hook in after.items()]
-        with torch.random.fork_rng(devices=devices):  # a network may draw noise of its own
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(0)  # a network may draw noise of its own
             yield
     finally:
         for handle in handles:

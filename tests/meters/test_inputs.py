@@ -96,7 +96,7 @@ def test_networks_must_tell_apart_at_least_the_classes_of_the_source(tmp_path):
 def test_the_identity_of_a_score_tells_which_images_it_is_of(tmp_path):
     path = fill(tmp_path)
     before = ZeroCost(image_size=8, batch_size=8, data=str(path), n_classes=3).settings
-    assert before["data_hash"] == [load_batch(str(path), 4, 8, 0).hash]
+    assert before["data_hash"] == [load_batch(str(path), 8, 8, 0).hash]
     for file in path.rglob("*.png"):
         with Image.open(file) as image:
             changed = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)

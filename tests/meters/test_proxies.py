@@ -87,26 +87,6 @@ def test_grasp_is_that_of_the_whole_hessian(mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_network_is_left_exactly_as_it_was(images, labels, mode):
-    network = build(A, 10)
-    network[1].eval()  # modes of its own
-    network[0][0].weight.requires_grad_(False)
-    network[2].body[0][0].weight.grad = torch.ones_like(network[2].body[0][0].weight)
-    before = copy.deepcopy(network)  # without .grad
-    grads = [p.grad if p.grad is None else p.grad.clone() for p in network.parameters()]
-    pixels = images.clone()
-    score_network(network, images, labels, PROXIES, mode)
-    for (name, is_), was in zip(network.state_dict().items(), before.state_dict().values(), strict=True):
-        assert torch.equal(is_, was), name
-    assert [m.training for m in network.modules()] == [m.training for m in before.modules()]
-    for is_, was, grad in zip(network.parameters(), before.parameters(), grads, strict=True):
-        assert is_.requires_grad == was.requires_grad
-        assert is_.grad is None if grad is None else torch.equal(is_.grad, grad)
-    assert torch.equal(images, pixels)
-    assert not images.requires_grad
-
-
-@pytest.mark.parametrize("mode", MODES)
 def test_one_pass_for_all_is_as_one_for_each(images, labels, mode):
     network = build(A, 10)
     together = score_network(network, images, labels, PROXIES, mode)
@@ -119,15 +99,6 @@ def test_scores_are_taken_even_where_gradients_are_switched_off(images, labels):
     expected = score_network(network, images, labels)
     with torch.no_grad():
         assert score_network(network, images, labels) == expected
-
-
-def test_identical_images_give_a_finite_jacob_cov(images, labels):
-    same = images[:1].repeat(6, 1, 1, 1)
-    score = score_network(build(A, 10), same, labels, ["jacob_cov"], "eval")["jacob_cov"]
-    # The eigenvalues are 6 and five times 0.
-    k = 1e-5
-    expected = -(np.log(6 + k) + 1 / (6 + k) + 5 * (np.log(k) + 1 / k))
-    assert score == pytest.approx(expected, rel=1e-3)
 
 
 def test_uncorrelated_images_give_the_largest_jacob_cov():
@@ -153,11 +124,6 @@ def test_a_network_that_does_not_look_at_its_images_has_no_jacob_cov(images, lab
     torch.nn.init.zeros_(network[-1][-1].weight)
     with pytest.raises(MeterError, match=r"image 0 is constant \(6 of 6 are\)"):
         score_network(network, images, labels, ["jacob_cov"])
-
-
-def test_a_network_without_weights_is_refused(images, labels):
-    with pytest.raises(MeterError, match="no convolution or linear layer"):
-        score_network(nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten()), images, labels)
 
 
 def test_the_seed_draws_the_weights_and_the_meters_the_images():
@@ -274,3 +240,11 @@ def test_a_proxy_that_is_not_defined_leaves_the_others(monkeypatch):
     assert found[0] == ZeroCost(("snip",), 9, 8).measure([A], [0])[0, 0]
     with pytest.raises(MeterError, match="one code"):
         ZeroCost(("naswot",), 9, 8).measure([A], [0])
+
+
+def test_scores_are_those_of_their_revision():
+    # Where these change, _REVISION must, so that a store never mixes old scores with new ones.
+    meter = ZeroCost(("grad_norm", "snip", "jacob_cov", "naswot", "l2_norm"), batch_size=8)
+    expected = [10.748706, 27.478299, -8.095133, 73.439827, 96.62693]
+    assert meter.measure([A], [0])[0] == pytest.approx(expected, rel=1e-4)
+    assert meter.settings["revision"] == 2

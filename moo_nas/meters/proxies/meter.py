@@ -45,7 +45,8 @@ class ZeroCost(Meter):
         n_batches: How many minibatches, of ``batch_size`` images each.
         n_seeds: How many draws of a network's weights.
         init: How they are drawn; see :func:`moo_nas.networks.build`.
-        device: Where networks run: ``cpu`` or ``cuda``. The two agree but for rounding.
+        device: Where networks run: ``cpu`` or ``cuda``. The two agree but for rounding. Worker
+            processes share a GPU, so that several networks are under way at a time.
 
     Raises:
         InputError: An unknown proxy, source or device, a batch that the source cannot fill, or fewer
@@ -107,7 +108,7 @@ class ZeroCost(Meter):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Without the names of the proxies: each value is the same whichever others share its pass."""
+        """Without the names of the proxies: others that share a pass change nothing but rounding."""
         return {
             "image_size": self.image_size,
             "batch_size": self.batch_size,

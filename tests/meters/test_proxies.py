@@ -244,7 +244,8 @@ def test_a_proxy_that_is_not_defined_leaves_the_others(monkeypatch):
 
 def test_scores_are_those_of_their_revision():
     # Where these change, _REVISION must, so that a store never mixes old scores with new ones.
+    text = "stem_k3_s2_c8 fused_d2_k3_s1_e2_c8 ibn_d2_k5_s2_e3_c12_se0.25 pool_conv_c16"
     meter = ZeroCost(("grad_norm", "snip", "jacob_cov", "naswot", "l2_norm"), batch_size=8)
     expected = [10.748706, 27.478299, -8.095133, 73.439827, 96.62693]
-    assert meter.measure([A], [0])[0] == pytest.approx(expected, rel=1e-4)
+    assert meter.measure([Architecture.parse(text)], [0])[0] == pytest.approx(expected, rel=1e-4)
     assert meter.settings["revision"] == 2

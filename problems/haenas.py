@@ -7,7 +7,17 @@ from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator, Runner, Source, Store
 from moo_nas.formulations import Formulation, Pareto
 from moo_nas.initialisation import Init
-from moo_nas.meters import SCORE, Analytic, BlockTableLatency, CpuLatency, Meter, MlpLatency, ZeroCost, ZMean
+from moo_nas.meters import (
+    SCORE,
+    Analytic,
+    BlockTableLatency,
+    CpuLatency,
+    Meter,
+    MlpLatency,
+    Roofline,
+    ZeroCost,
+    ZMean,
+)
 from moo_nas.problem import Failures, NASProblem
 from moo_nas.spaces import StageSpace
 
@@ -15,8 +25,10 @@ from moo_nas.spaces import StageSpace
 class HaeNAS(NASProblem):
     """Which HaeNAS network is best for the machine in front of us?
 
-    Metrics: ``score`` (and the proxies it is made of), ``latency_ms``, and ``params``, ``macs``,
-    ``flops``, ``peak_activation_bytes`` and the survey's counts at the latency's image size.
+    Metrics: ``score`` (and the proxies it is made of), ``latency_ms``, and the costs by formula of
+    :class:`~moo_nas.meters.Analytic` at the latency's image size; with ``estimates`` also what a device
+    that is not here would take, ``estimated_latency_ms`` and ``estimated_energy_mj``, and of a
+    microcontroller ``sram_bytes`` and ``flash_bytes``, which its memories limit.
 
     Args:
         image_size: Pixels of the images that proxies look at.
@@ -42,6 +54,8 @@ class HaeNAS(NASProblem):
         n_networks: Whole networks measured for a predictor: by default 20 for ``table``, 1,000 for
             ``mlp``.
         n_classes: How many classes the networks tell apart: no fewer than ``data`` has.
+        estimates: A device of :data:`~moo_nas.meters.DEVICE_MODELS`, such as ``a100-sxm4-40gb`` or
+            ``stm32f746``, whose latency and energy are estimated from published figures; None for none.
         failures: See :class:`~moo_nas.problem.NASProblem`.
         store: Where measurements are kept when the problem is used without :func:`moo_nas.search`.
         n_jobs: How many processes measure then.
@@ -80,6 +94,7 @@ class HaeNAS(NASProblem):
         latency_threads: int = 1,
         n_networks: int | None = None,
         n_classes: int = 10,
+        estimates: str | None = None,
         failures: Failures = "constraint",
         store: Store | None = None,
         n_jobs: int = 1,
@@ -96,6 +111,7 @@ class HaeNAS(NASProblem):
             raise InputError(f"latency must be one of {', '.join(meters)}; got '{latency}'.")
         sources: list[Source] = [
             Analytic(latency_size, n_classes),
+            *([] if estimates is None else [Roofline(estimates, latency_size, n_classes)]),
             ZeroCost(
                 image_size=image_size,
                 batch_size=batch_size,
@@ -130,6 +146,7 @@ class HaeNAS(NASProblem):
             "latency_threads": latency_threads,
             "n_networks": n_networks,
             "n_classes": n_classes,
+            "estimates": estimates,
             "failures": failures,
         }
         super().__init__(

@@ -4,21 +4,25 @@ from moo_nas.meters.aggregate import SCORE, Aggregate, ZMean
 from moo_nas.meters.analytic import Analytic
 from moo_nas.meters.base import BlockMeter, Meter, Metric
 from moo_nas.meters.device import CpuLatency
+from moo_nas.meters.device_models import DEVICE_MODELS, DeviceModel, Roofline
 from moo_nas.meters.predictors import BlockTableLatency, MlpLatency
 from moo_nas.meters.proxies import ZeroCost
 from moo_nas.meters.table import LookUp
 
 __all__ = [
+    "DEVICE_MODELS",
     "SCORE",
     "Aggregate",
     "Analytic",
     "BlockMeter",
     "BlockTableLatency",
     "CpuLatency",
+    "DeviceModel",
     "LookUp",
     "Meter",
     "Metric",
     "MlpLatency",
+    "Roofline",
     "ZMean",
     "ZeroCost",
 ]

@@ -82,9 +82,10 @@ class Meter(ABC):
 
 
 class BlockMeter(Meter):
-    """A meter whose metrics are sums (or maxima) over an architecture's blocks.
+    """A meter whose metrics follow from sums (or maxima) over an architecture's blocks.
 
-    Subclasses give :meth:`block_cost`. Spaces tabulate such meters, so genomes are measured
+    Subclasses give :meth:`block_cost`; those with metrics that are no sums, such as a ratio of two,
+    give :meth:`derive` too. Spaces tabulate such meters, so genomes are measured
     without being decoded, and whole spaces can be solved exactly.
 
     Args:
@@ -107,11 +108,18 @@ class BlockMeter(Meter):
 
     @abstractmethod
     def block_cost(self, block: Block) -> Sequence[float] | FloatArray:
-        """Return one block's metrics, ``(n_metrics,)``."""
+        """Return one block's costs, ``(n_costs,)``, one for each of ``reductions``."""
 
     def reduce(self, costs: FloatArray) -> FloatArray:
-        """Return the metrics ``(n_metrics,)`` of blocks ``(n_blocks, n_metrics)`` together."""
+        """Return the costs ``(n_costs,)`` of blocks ``(n_blocks, n_costs)`` together."""
         return reduce_costs(costs, self.reductions)
+
+    def derive(self, costs: FloatArray) -> FloatArray:
+        """Return the metrics ``(n, n_metrics)`` of networks with these costs ``(n, n_costs)``.
+
+        By default the costs are the metrics.
+        """
+        return costs
 
     def measure(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
         rows = [
@@ -120,4 +128,4 @@ class BlockMeter(Meter):
             )
             for a in architectures
         ]
-        return np.array(rows).reshape(len(rows), len(self.metrics))
+        return self.derive(np.array(rows).reshape(len(rows), len(self.reductions)))

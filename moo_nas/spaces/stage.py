@@ -294,7 +294,7 @@ class StageSpace(SearchSpace):
             tables.append(StageTable.build(columns, self.n_choices, [total(b) for b in part.values()]))
         last = self._columns[-1][4]
         tables.append(StageTable.build([last], self.n_choices, [total(b) for b in head.values()]))
-        return CostTables(constant, tables, cost.reductions)
+        return CostTables(constant, tables, cost)
 
     def _parts(self, image_size: int, n_classes: int) -> list[dict[tuple[Choice, ...], tuple[Block, ...]]]:
         """Return the stem's, each stage's and the head's blocks, by width that comes in and option."""

@@ -16,7 +16,10 @@ Reduction = Literal["sum", "max"]
 
 
 class BlockCost(Protocol):
-    """What a space can tabulate: costs of single blocks, each summed or maximised over blocks."""
+    """What a space can tabulate: costs of single blocks, each summed or maximised over blocks.
+
+    What is no sum (a ratio of sums) is derived from the whole network's costs.
+    """
 
     image_size: int
     n_classes: int
@@ -30,6 +33,9 @@ class BlockCost(Protocol):
 
     def reduce(self, costs: FloatArray) -> FloatArray:
         """Return the costs ``(n_costs,)`` of blocks ``(n_blocks, n_costs)`` together."""
+
+    def derive(self, costs: FloatArray) -> FloatArray:
+        """Return the metrics ``(n, n_metrics)`` of networks with these costs ``(n, n_costs)``."""
 
 
 def reduce_costs(costs: FloatArray, reductions: Sequence[Reduction]) -> FloatArray:
@@ -72,36 +78,45 @@ class StageTable:
 
 
 class CostTables:
-    """A chain of stage tables; calling it on genomes gives their costs.
+    """A chain of stage tables; calling it on genomes gives their metrics.
 
     Args:
         constant: What every architecture costs, ``(n_costs,)``.
         tables: One table a stage.
-        reductions: How each cost is gathered over the stages.
+        cost: Whose tables these are: it says how costs are gathered over the stages, and what is
+            derived from them.
     """
 
-    def __init__(
-        self, constant: FloatArray, tables: Sequence[StageTable], reductions: Sequence[Reduction]
-    ) -> None:
+    def __init__(self, constant: FloatArray, tables: Sequence[StageTable], cost: BlockCost) -> None:
         self.constant = constant
         self.tables = tuple(tables)
-        self.reductions = tuple(reductions)
+        self.reductions = tuple(cost.reductions)
+        self._derive = cost.derive
+        # Each kind of cost has its own contiguous tables: whole rows are looked up and gathered.
         self._gather = [
-            (gather, columns)
+            (gather, columns, [np.ascontiguousarray(table.values[:, columns]) for table in self.tables])
             for gather, reduction in ((np.add, "sum"), (np.maximum, "max"))
-            if (columns := [i for i, r in enumerate(reductions) if r == reduction])
+            if (columns := [i for i, r in enumerate(self.reductions) if r == reduction])
         ]
 
     def __call__(self, genomes: IntArray) -> FloatArray:
-        """Return the costs ``(n, n_costs)`` of genomes ``(n, n_var)``."""
+        """Return the metrics ``(n, n_metrics)`` of genomes ``(n, n_var)``."""
+        first = self._derive(self._costs(genomes[:_CHUNK]))
+        if len(genomes) <= _CHUNK:
+            return first
+        metrics = np.empty((len(genomes), first.shape[1]))
+        metrics[:_CHUNK] = first
+        for start in range(_CHUNK, len(genomes), _CHUNK):
+            end = start + _CHUNK
+            metrics[start:end] = self._derive(self._costs(genomes[start:end]))
+        return metrics
+
+    def _costs(self, genomes: IntArray) -> FloatArray:
         costs = np.empty((len(genomes), len(self.constant)))
-        for gather, columns in self._gather:
-            # Each kind of cost has its own contiguous table: whole rows are looked up and added.
-            values = [np.ascontiguousarray(table.values[:, columns]) for table in self.tables]
-            for start in range(0, len(genomes), _CHUNK):
-                chunk = genomes[start : start + _CHUNK]
-                total = np.tile(self.constant[columns], (len(chunk), 1))
-                for table, value in zip(self.tables, values, strict=True):
-                    gather(total, value.take(table.row(chunk), axis=0), out=total)
-                costs[start : start + _CHUNK, columns] = total
+        rows = [table.row(genomes) for table in self.tables]
+        for gather, columns, values in self._gather:
+            total = np.tile(self.constant[columns], (len(genomes), 1))
+            for row, value in zip(rows, values, strict=True):
+                gather(total, value.take(row, axis=0), out=total)
+            costs[:, columns] = total
         return costs

@@ -17,6 +17,7 @@ from moo_nas.meters import (
     Meter,
     Metric,
     MlpLatency,
+    Roofline,
     ZeroCost,
 )
 from moo_nas.testing import MeterKit, StandIn
@@ -39,10 +40,13 @@ def look_up() -> LookUp:
 
 CASES = {
     "Analytic": lambda: Analytic(image_size=33, n_classes=10),
+    "Analytic of few bits": lambda: Analytic(33, 10, weight_bits=3, activation_bits=5),
     "BlockTableLatency": lambda: BlockTableLatency(TIMER, 8).prepare(wide_space(), store(), 0),
     "CpuLatency": lambda: TIMER,
     "LookUp": look_up,
     "MlpLatency": lambda: MlpLatency(TIMER, 20).prepare(wide_space(), store(), 0),
+    "Roofline": lambda: Roofline("snapdragon-855", image_size=33, n_classes=10),
+    "Roofline with limits": lambda: Roofline("stm32f746", image_size=33, n_classes=10),
     "ZeroCost": lambda: ZeroCost(image_size=9, batch_size=8),
     "ZeroCost on noise": lambda: ZeroCost(
         ("grasp", "snip"), image_size=8, batch_size=8, data="noise", batch_norm="eval", seed=4
@@ -75,9 +79,8 @@ class TestMetersOnATinySpace(MeterKit):
 
 
 def test_every_meter_has_a_case():
-    known = [getattr(meters, name) for name in meters.__all__]
-    classes = [c for c in known if inspect.isclass(c) and issubclass(c, Meter)]
-    concrete = {c.__name__ for c in classes if not inspect.isabstract(c)}
+    known = [c for c in (getattr(meters, name) for name in meters.__all__) if isinstance(c, type)]
+    concrete = {c.__name__ for c in known if issubclass(c, Meter) and not inspect.isabstract(c)}
     assert concrete <= set(CASES)
     assert {type(CASES[name]()).__name__ for name in concrete} == concrete
 

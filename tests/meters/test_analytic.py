@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from moo_nas.errors import InputError
 from moo_nas.meters import Analytic
-from moo_nas.meters.analytic import layer_cost
+from moo_nas.meters.analytic import COSTS, layer_cost
 from moo_nas.networks import build
 from moo_nas.networks.blocks import InvertedBottleneck, SqueezeExcite
 from moo_nas.spaces import Architecture, Layer, StageSpace
@@ -114,11 +115,17 @@ def test_mobilenet_like_case_by_hand():
     )
     # The depthwise layer: 16 channels in and out, and the 8 to be added later, of 4x4.
     assert costs["peak_activation_bytes"] == 4 * max(3 * 64 + 8 * 16, (16 + 16 + 8) * 16)
+    # In and out: the stem, the three convolutions of the block, pooling, hidden layer, classes.
+    moved = 4 * ((192 + 128) + (128 + 256) + (256 + 256) + (256 + 128) + (128 + 8) + (8 + 16) + (16 + 5))
+    assert costs["activation_bytes"] == moved
+    assert costs["weight_bytes"] == 4 * costs["params"]
+    assert costs["arithmetic_intensity"] == 2 * costs["macs"] / (4 * costs["params"] + moved)
+    assert costs["bit_operations"] == 32 * 32 * costs["macs"]
 
 
 def test_eq_3_to_6_of_single_layers():
     def cost(layer: Layer) -> dict[str, float]:
-        return dict(zip(NAMES, layer_cost(layer), strict=True))
+        return dict(zip(COSTS, layer_cost(layer), strict=True))
 
     conv = cost(Layer("conv", 4, 6, 10, kernel=3, stride=2, bias=True))
     assert conv["flops_survey"] == 2 * 10 * 10 * (4 * 9 + 1) * 6
@@ -137,3 +144,37 @@ def test_eq_3_to_6_of_single_layers():
 def test_params_do_not_depend_on_the_image_size(image_size):
     architecture = StageSpace.haenas().decode(StageSpace.haenas().genome_at(0))
     assert measured(architecture, image_size, 10)["params"] == measured(architecture, 224, 10)["params"]
+
+
+def test_bytes_of_a_layer_of_few_bits_are_rounded_up_and_biases_stay_wide():
+    cost = dict(
+        zip(COSTS, layer_cost(Layer("conv", 3, 5, 3, bias=True, norm=True, held=1), 2, 3), strict=True)
+    )
+    assert cost["weight_bytes"] == 4 + 4 * (5 + 2 * 5)  # 15 weights of 2 bits: 30 bits
+    assert cost["activation_bytes"] == 11 + 17  # 27 of 3 bits: 81 bits; 45: 135 bits
+    assert cost["peak_activation_bytes"] == 28  # 27 + 45 + 1: 219 bits
+
+
+def test_fewer_bits_change_bytes_and_bit_operations_and_nothing_else():
+    architecture = Architecture.parse("stem_k3_s2_c8 ibn_d1_k3_s1_e2_c8 pool_conv_c16")
+    wide = dict(zip(NAMES, Analytic(8, 4).measure([architecture], [0])[0], strict=True))
+    narrow = dict(zip(NAMES, Analytic(8, 4, 8, 4).measure([architecture], [0])[0], strict=True))
+    for name in ("params", "params_survey", "macs", "flops", "flops_survey"):
+        assert narrow[name] == wide[name]
+    assert narrow["bit_operations"] == 8 * 4 * wide["macs"]
+    assert narrow["activation_bytes"] == wide["activation_bytes"] / 8
+    assert narrow["peak_activation_bytes"] == wide["peak_activation_bytes"] / 8
+    kernels = 3 * 9 * 8 + 8 * 16 + 9 * 16 + 16 * 8 + 8 * 16 + 16 * 4
+    assert narrow["weight_bytes"] == kernels + 4 * (wide["params"] - kernels)
+
+
+@pytest.mark.parametrize("name", ["weight_bits", "activation_bits"])
+@pytest.mark.parametrize("bits", [0, 33, -8])
+def test_bits_are_1_to_32(name, bits):
+    with pytest.raises(InputError, match=f"{name} must be 1 to 32; got {bits}"):
+        Analytic(8, 5, **{name: bits})
+
+
+def test_the_key_tells_bits_apart():
+    meters = [Analytic(8, 5), Analytic(8, 5, 8), Analytic(8, 5, 32, 8), Analytic(8, 5, 8, 8)]
+    assert len({meter.key for meter in meters}) == 4

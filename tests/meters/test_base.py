@@ -14,6 +14,14 @@ class CountedBlocks(BlockMeter):
         return (1, block.hidden)
 
 
+class MeanWidth(CountedBlocks):
+    metrics = (Metric("mean_width", "1", "min"),)
+    reductions = ("sum", "sum")
+
+    def derive(self, costs):
+        return costs[:, 1:] / costs[:, :1]
+
+
 def test_a_metric_without_a_goal_is_refused():
     with pytest.raises(InputError, match="'speed' needs the goal min or max; got 'fast'"):
         Metric("speed", "1", "fast")
@@ -33,6 +41,16 @@ def test_a_block_meter_needs_the_cost_of_one_block_only(wide):
     assert measured[:, 0].tolist() == [2 + sum(s.depth for s in a.stages) for a in architectures]
     assert (wide.tabulate(meter)(genomes) == measured).all()
     assert meter.reduce(np.array([[1.0, 5.0], [1.0, 9.0]])).tolist() == [2, 9]
+
+
+def test_a_ratio_of_sums_is_derived_from_the_whole_network(wide):
+    meter = MeanWidth(16, 10)
+    genomes = wide.sample(20, seed=0)
+    architectures = [wide.decode(genome) for genome in genomes]
+    means = [np.mean([block.hidden for block in a.blocks(16, 10)]) for a in architectures]
+    assert meter.measure(architectures, [0] * 20)[:, 0] == pytest.approx(means)
+    assert wide.tabulate(meter)(genomes)[:, 0] == pytest.approx(means)
+    assert meter.measure([], []).shape == (0, 1)
 
 
 @pytest.mark.parametrize("wrong", [{"image_size": 0}, {"n_classes": -1}])

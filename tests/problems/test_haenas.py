@@ -1,0 +1,65 @@
+"""HaeNAS's space with estimates of devices that are not here."""
+
+import numpy as np
+import pytest
+
+from moo_nas import Constrained, Pareto, registry, search
+from moo_nas.errors import InputError
+from moo_nas.meters import DEVICE_MODELS, Roofline
+from problems.haenas import HaeNAS
+
+ESTIMATES = {"estimated_latency_ms", "estimated_energy_mj"}
+
+
+def names(problem: HaeNAS) -> set[str]:
+    return {metric.name for metric in problem.evaluator.metrics}
+
+
+def test_without_the_option_nothing_is_estimated():
+    assert not names(HaeNAS()) & {*ESTIMATES, "sram_bytes", "flash_bytes"}
+
+
+@pytest.mark.parametrize("device", DEVICE_MODELS)
+def test_estimates_are_those_of_the_device_beside_latency(device):
+    problem = HaeNAS(estimates=device, latency_size=64, formulation=Pareto("params", "estimated_energy_mj"))
+    limited = {"sram_bytes", "flash_bytes"} if device == "stm32f746" else set()
+    assert names(problem) - names(HaeNAS()) == ESTIMATES | limited
+    assert "latency_ms" in names(problem)
+    genomes = problem.space.sample(3, seed=0)
+    meter = Roofline(device, 64, 10)
+    expected = meter.measure([problem.space.decode(genome) for genome in genomes], [0] * 3)
+    found = problem.evaluations(genomes)
+    for position, metric in enumerate(meter.metrics):
+        assert found[metric.name] == pytest.approx(expected[:, position])
+
+
+def test_a_search_asks_for_estimates_within_limits_of_memory():
+    # Its flash is too small for any network of this space: the limit is what a larger chip would have.
+    limits = {**DEVICE_MODELS["stm32f746"].limits, "flash_bytes": 5e6}
+    problem = HaeNAS(estimates="stm32f746", latency_size=64)
+    run = search(problem, Constrained("estimated_latency_ms", limits), budget=60, seed=0)
+    kept = run.evaluations[
+        (run.evaluations["sram_bytes"] <= limits["sram_bytes"]) & (run.evaluations["flash_bytes"] <= 5e6)
+    ]
+    assert 0 < len(kept) < len(run.evaluations)
+    assert run.front["estimated_latency_ms"].tolist() == [kept["estimated_latency_ms"].min()]
+
+
+def test_the_option_is_given_as_text_and_tells_runs_apart():
+    made = registry.make("problem", "haenas", {"estimates": "a100-sxm4-40gb"})
+    assert names(made) > ESTIMATES
+    asked = ["estimated_latency_ms"]
+    other = HaeNAS(estimates="snapdragon-855")
+    assert made.evaluator.settings(asked) != other.evaluator.settings(asked)
+    assert registry.options(HaeNAS)["estimates"] == "None"
+
+
+def test_an_unknown_device_is_refused_by_the_closest():
+    with pytest.raises(InputError, match="Unknown device model 'stm32f7': did you mean 'stm32f746'"):
+        HaeNAS(estimates="stm32f7")
+
+
+def test_a_network_of_this_space_does_not_fit_the_microcontrollers_flash():
+    problem = HaeNAS(estimates="stm32f746", formulation=Pareto("params", "flash_bytes"))
+    smallest = np.zeros((1, problem.space.n_var), dtype=np.int64)
+    assert problem.evaluations(smallest)["flash_bytes"][0] > DEVICE_MODELS["stm32f746"].limits["flash_bytes"]

@@ -14,7 +14,7 @@ from moo_nas.errors import FormulationError, InputError
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
 
-VOTERS = ("jacob_cov", "grad_norm", "snip")
+VOTERS = ("jacob_cov", "grad_norm", "snip")  # the paper's
 
 
 class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
@@ -27,12 +27,16 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
     in place of the oldest; every child counts as an evaluation and is in the run's archive. Fitness
     in tournaments is the recorder's.
 
+    The paper's setting is ``HardwareAwareAging(voters=VOTERS, recorder="jacob_cov")``. By default one
+    score votes and records, the formulation's own: of four networks of stages it picks better ones
+    than any majority of three proxies does (studies/proxy_correlation.py, ``pick_of_4``).
+
     Args:
         pop_size: How many are alive (P).
         sample_size: How many compete to be the parent (S).
         n_children: How many children a parent has.
-        voters: The scores that vote.
-        recorder: The score whose fitness is recorded.
+        voters: The scores that vote; by default the formulation's own.
+        recorder: The score whose fitness is recorded; by default the formulation's own.
         mutation_probability: Of each gene to change; by default one gene in ``n_var``.
 
     Raises:
@@ -47,8 +51,8 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         pop_size: int = 40,
         sample_size: int = 10,
         n_children: int = 4,
-        voters: Sequence[str] = VOTERS,
-        recorder: str = "jacob_cov",
+        voters: Sequence[str] | None = None,
+        recorder: str | None = None,
         mutation_probability: float | None = None,
         **kwargs: Any,
     ) -> None:
@@ -58,12 +62,12 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
                 "pop_size, sample_size and n_children must be positive; got "
                 f"{pop_size}, {sample_size}, {n_children}."
             )
-        if not voters:
+        if voters is not None and not voters:
             raise InputError("HAE needs at least one voter; got none.")
         self.pop_size = pop_size
         self.sample_size = sample_size
         self.n_children = n_children
-        self.voters = tuple(voters)
+        self.voters = None if voters is None else tuple(voters)
         self.recorder = recorder
         self.mutation_probability = mutation_probability
         self.pop: Population
@@ -76,7 +80,8 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
                 f"HAE keeps the fittest child, and '{problem.formulation.name}' makes no scalar fitness. Use "
                 "the formulation single, constrained or product, or the algorithm aging or nsga2."
             )
-        self.problem: NASProblem = problem.also_measuring(dict.fromkeys((*self.voters, self.recorder)))
+        named = (*(self.voters or ()), *([] if self.recorder is None else [self.recorder]))
+        self.problem: NASProblem = problem.also_measuring(dict.fromkeys(named))
         self._unseen = Unseen(problem)
         self._mutation = Mutation(problem.space, self.mutation_probability)
 
@@ -105,7 +110,7 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
             return
         self._record(infills)
         table = self.problem.evaluations(infills.get("X"))
-        ballots = [fittest(*self._fitness(voter, table)) for voter in self.voters]
+        ballots = [fittest(*self._fitness(voter, table)) for voter in self.voters or (None,)]
         recorded = (infills.get("fitness"), infills.get("violation"))
         kept = vote(np.array(ballots), *recorded)
         self.pop = Population.merge(self.pop, infills[[kept]])[-self.pop_size :]
@@ -114,10 +119,12 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         fitness, violation = self._fitness(self.recorder, self.problem.evaluations(infills.get("X")))
         infills.set("fitness", fitness, "violation", violation)
 
-    def _fitness(self, score: str, table: Any) -> tuple[FloatArray, FloatArray]:
+    def _fitness(self, score: str | None, table: Any) -> tuple[FloatArray, FloatArray]:
         """Return what is minimised and the summed violation, each ``(n,)``, on one score."""
         # Of the fitted one, so that all share its limits, or its latency and energy factors.
-        formulation: Formulation = self.problem.fitted(self.problem.fitted().with_score(score))
+        formulation: Formulation = self.problem.fitted()
+        if score is not None:
+            formulation = self.problem.fitted(formulation.with_score(score))
         f, g = formulation.apply(table)
         # Without limits a failed row has only its fitness to be told by, which is the worst.
         return f[:, 0], np.maximum(g, 0).sum(axis=1)

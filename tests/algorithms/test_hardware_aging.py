@@ -74,7 +74,9 @@ def test_the_winner_is_that_of_counting_by_hand(ballots: Sequence[int], fitness:
 )
 def test_only_the_child_that_the_voters_keep_joins_in_place_of_the_oldest(formulation):
     asked = problem(formulation)
-    algorithm = HardwareAwareAging(pop_size=6, sample_size=3, n_children=5)
+    algorithm = HardwareAwareAging(
+        pop_size=6, sample_size=3, n_children=5, voters=VOTERS, recorder="jacob_cov"
+    )
     evaluator = asked.evaluator
     for number, (infills, before, after) in enumerate(steps(algorithm, asked, 15)):
         if number == 0:
@@ -98,10 +100,23 @@ def test_only_the_child_that_the_voters_keep_joins_in_place_of_the_oldest(formul
 
 
 def test_every_child_is_in_the_archive_with_its_voters_scores():
-    run = search(problem(Single("snip")), None, HardwareAwareAging(pop_size=5, n_children=3), 26)
+    algorithm = HardwareAwareAging(pop_size=5, n_children=3, voters=VOTERS, recorder="jacob_cov")
+    run = search(problem(Single("snip")), None, algorithm, 26)
     assert len(run.evaluations) == 26
     assert set(VOTERS) <= set(run.evaluations.columns)
     assert run.evaluations[list(VOTERS)].notna().all().all()
+
+
+def test_without_voters_the_formulations_own_fitness_decides():
+    formulation = WeightedProduct.soft("grad_norm", {"params": None})
+    alike = [
+        HardwareAwareAging(pop_size=5),
+        HardwareAwareAging(pop_size=5, voters=("grad_norm",), recorder="grad_norm"),
+    ]
+    one, other = (search(problem(formulation), None, algorithm, 40) for algorithm in alike)
+    assert (one.table.genomes == other.table.genomes).all()
+    paper = HardwareAwareAging(pop_size=5, voters=VOTERS, recorder="jacob_cov")
+    assert (search(problem(formulation), None, paper, 40).table.genomes != one.table.genomes).any()
 
 
 def test_a_child_mutates_one_parent():

@@ -21,10 +21,12 @@ from moo_nas import registry
 from moo_nas.arrays import stable_hash
 from moo_nas.errors import InputError, MooNasError
 from moo_nas.formulations import Formulation
+from moo_nas.meters.device import DeviceTable
 from moo_nas.problem import NASProblem
 from moo_nas.study import Comparison, Progress, Run
 from moo_nas.study import compare as run_comparison
 from moo_nas.study import search as run_search
+from moo_nas.study.export import export_networks
 from moo_nas.study.proxies import judge_proxies
 
 DONE, WRONG_INPUT, INTERRUPTED = 0, 2, 130
@@ -36,6 +38,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+measure = typer.Typer(help="Measurements on another device: networks go out, a table comes back.")
+app.add_typer(measure, name="measure")
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(highlight=False, soft_wrap=True, stderr=True)
 
@@ -132,15 +136,51 @@ def proxies(
     if out is not None and not out.parent.is_dir():
         raise InputError(f"The folder of --out {out} does not exist.")
     words = None if proxies is None else _words(proxies)
-    with Bar(TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), console=_err, transient=True) as bar:
-        task = bar.add_task("", total=None)
-        table = judge_proxies(
-            made, words, n, seeds, jobs, seed, lambda done, all_: bar.update(task, completed=done, total=all_)
-        )
+    with _counter("measuring") as count:
+        table = judge_proxies(made, words, n, seeds, jobs, seed, count)
     _print_proxies(table)
     if out is not None:
         out.write_text(table.to_csv(index=False), encoding="utf-8")
         _out.print(f"File: {out}")
+
+
+@measure.command("export")
+def export(
+    problem: ProblemName,
+    out: Annotated[
+        Path, typer.Argument(help="The folder for the networks, a manifest, and a table to fill in.")
+    ],
+    n: Annotated[int, typer.Option(help="How many random networks.")] = 200,
+    seed: Annotated[int, typer.Option(help="What draws networks and weights.")] = 0,
+    problem_option: ProblemOptions = None,
+) -> None:
+    """Write a problem's networks as ONNX files, to be measured on another device."""
+    made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
+    with _counter("writing") as count:
+        written = export_networks(made, n, out, seed, count)
+    _out.print(
+        f"{written.n_networks} networks, {written.n_bytes / 1e6:.0f} MB. What to do: {out / 'README.md'}"
+    )
+
+
+@measure.command("import")
+def import_(
+    table: Annotated[
+        Path, typer.Argument(help="The CSV file that was filled in; see the export's README.md.")
+    ],
+    problem: ProblemName,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; without it the table is checked only.")
+    ] = None,
+    problem_option: ProblemOptions = None,
+) -> None:
+    """Check a table of measurements made on another device, and take it in."""
+    made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
+    found = DeviceTable.read(table, made.space)
+    names = ", ".join(metric.name for metric in found.metrics)
+    _out.print(f"{len(found.frame)} networks of {table}, all rows good: {names}.")
+    if out is not None:
+        _out.print(f"File: {found.write(out)}")
 
 
 @app.command("list")
@@ -234,6 +274,14 @@ def _formulation(
     words = None if objectives is None else _words(objectives)
     made: Formulation = registry.load("formulation", name)(words, limits, problem.formulation.metrics)
     return made
+
+
+@contextmanager
+def _counter(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many of how many on stderr; yields what to call with both."""
+    with Bar(TextColumn(what), BarColumn(), MofNCompleteColumn(), console=_err, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 from moo_nas.meters.aggregate import SCORE, Aggregate, ZMean
 from moo_nas.meters.analytic import Analytic
 from moo_nas.meters.base import BlockMeter, Meter, Metric
-from moo_nas.meters.device import CpuLatency
-from moo_nas.meters.predictors import BlockTableLatency, MlpLatency
+from moo_nas.meters.device import CpuLatency, DeviceEnergy, DeviceTable, stop_watch
+from moo_nas.meters.predictors import BlockTable, BlockTableLatency, MlpLatency
 from moo_nas.meters.proxies import ZeroCost
 from moo_nas.meters.table import LookUp
 
@@ -13,12 +13,16 @@ __all__ = [
     "Aggregate",
     "Analytic",
     "BlockMeter",
+    "BlockTable",
     "BlockTableLatency",
     "CpuLatency",
+    "DeviceEnergy",
+    "DeviceTable",
     "LookUp",
     "Meter",
     "Metric",
     "MlpLatency",
     "ZMean",
     "ZeroCost",
+    "stop_watch",
 ]

@@ -18,6 +18,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from moo_nas import registry
+from moo_nas.analysis.tables import Measured
 from moo_nas.arrays import stable_hash
 from moo_nas.errors import InputError, MooNasError
 from moo_nas.formulations import Formulation
@@ -340,12 +341,16 @@ def _print_run(run: Run) -> None:
         _out.print(table)
         if len(ordered) > _SHOWN_ROWS:
             _out.print(f"... and {len(ordered) - _SHOWN_ROWS} more in front.csv")
-    if run.measured is not None and len(run.measured):
-        name = next(iter(run.measured.columns[1:])).removeprefix("predicted_")
-        error = (run.measured[f"predicted_{name}"] / run.measured[name] - 1).abs()
+    columns = Measured.of(run.measured)
+    if columns is not None and run.measured is not None:
+        error = (run.measured[columns.predicted] / run.measured[columns.metric] - 1).abs().median()
         _out.print(
-            f"{name} measured on this machine: the prediction is off by {error.median():.1%} in the median."
+            f"{columns.metric} measured on this machine: the prediction is off by {error:.1%} in the median."
         )
+    faults = run.record.get("timings", {}).get("faults", [])
+    if faults:
+        more = f" ({len(faults)} faults, all in run.json)" if len(faults) > 1 else ""
+        _out.print(f"Timings are doubtful: {faults[0]}{more}.", markup=False)
     if run.folder is not None:
         _out.print(f"Files: {run.folder}")
 

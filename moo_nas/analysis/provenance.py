@@ -132,8 +132,10 @@ def _setup(record: Mapping[str, Any]) -> list[Html]:
         took = seconds(float(value.get("seconds", 0.0))).replace(" ", "\N{NO-BREAK SPACE}")
         rows.append((name.partition("/")[0], took, "; ".join(details)))
     total = seconds(sum(float(value.get("seconds", 0.0)) for value in setup.values()))
+    faults = (record.get("timings") or {}).get("faults", [])
     return [
         Html("<h3>Set-up</h3>"),
         Html(f"<p>Made once, in {total}; not counted in the budget.</p>"),
         table(["what", "took", "what came of it"], rows, "What the search was set up with"),
+        *(note(f"Timings are doubtful. {fault}.") for fault in faults),
     ]

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,8 @@ from moo_nas.analysis.indicators import Box, nondominated
 from moo_nas.arrays import FloatArray, IntArray, stable_hash
 from moo_nas.evaluation import Evaluations
 from moo_nas.evaluation.evaluator import genome_text
-from moo_nas.meters.device import machine
+from moo_nas.meters.device import StopWatch, machine
+from moo_nas.meters.device.timer import ROUNDS
 from moo_nas.problem import NASProblem
 from moo_nas.study.folder import Folder
 from moo_nas.study.publish import publish_run
@@ -192,7 +193,11 @@ class Session:
 
     def _measure_front(self, run: Run) -> pd.DataFrame | None:
         """Put the front's architectures on the stop-watch that checks a predicted metric."""
-        checked = [metric for metric in self._problem.timers if metric in run.formulation.metrics]
+        checked = [
+            metric
+            for metric, timer in self._problem.timers.items()
+            if metric in run.formulation.metrics and metric in {m.name for m in timer.metrics}
+        ]
         if not checked or run.front.empty:
             return None
         metric = checked[0]
@@ -203,22 +208,33 @@ class Session:
             self._tell(f"measuring the front's {len(genomes)} architectures")
             architectures = [run.space.decode(genome) for genome in genomes]
             ready = self._problem.evaluator.ready(timer)
-            return {"rows": ready.measure(architectures, [0] * len(genomes)).tolist()}
+            assert isinstance(ready, StopWatch)
+            seeds = [0] * len(genomes)
+            faults = [
+                "; ".join(timing.faults)
+                for timing in ready.timings(architectures, seeds)
+                for _ in range(timing.latencies.shape[1])
+            ]
+            # The same rounds again, from the store.
+            return {"rows": ready.measure(architectures, seeds).tolist(), "faults": faults}
 
         key = f"{_MEASURED}{self._name}/{timer.key}/{stable_hash(genomes.tolist())}"
-        rows = np.array(self._store.recall(key, measure)["rows"])
+        kept = self._store.recall(key, measure)
+        rows = np.array(kept["rows"])
         self._spend()
         return pd.DataFrame(
             {
                 "architecture": run.front["architecture"].to_numpy(),
                 f"predicted_{metric}": run.front[metric].to_numpy(),
                 **{m.name: rows[:, i] for i, m in enumerate(timer.metrics)},
+                "fault": pd.Series(kept["faults"], dtype="str"),
             }
         )
 
     def _write_record(self, stop_reason: str | None) -> dict[str, Any]:
         self._spend()
         wall, cpu = self._store.spent(self._name)
+        setup = self._store.setup()
         record = {
             **{key: value for key, value in self._definition.items() if key != "formulation"},
             "formulation": self._problem.fitted().settings,
@@ -232,9 +248,10 @@ class Session:
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
             "setup": {
                 name: {**_brief(value), "seconds": round(seconds, 3)}
-                for name, (value, seconds) in self._store.setup().items()
-                if name != "definition" and not name.startswith(_MEASURED)
+                for name, (value, seconds) in setup.items()
+                if name != "definition" and not name.startswith((_MEASURED, ROUNDS))
             },
+            "timings": _timings({name: value for name, (value, _) in setup.items()}),
         }
         if self._folder is not None:
             name = self._prefix + "run.json"
@@ -271,6 +288,20 @@ def _log_row(table: Evaluations, row: int) -> tuple[str, dict[str, float | None]
     }
     reason = table.reasons[row]
     return genome_text(table.genomes[row]), values, "failed" if reason else "ok", reason
+
+
+def _timings(setup: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return how many batches were timed, and why some of them are doubtful."""
+    timed = {
+        name: value
+        for name, value in setup.items()
+        if "faults" in value and not name.startswith(_MEASURED)  # whose rounds are listed themselves
+    }
+    faults = []
+    for name, value in timed.items():
+        what = f"{len(value['ratios'][0])} networks" if name.startswith(ROUNDS) else name.partition("/")[0]
+        faults += [f"{what}: {fault}" for fault in value["faults"]]
+    return {"batches": len(timed), "faults": faults}
 
 
 def _brief(value: dict[str, Any]) -> dict[str, Any]:

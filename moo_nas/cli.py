@@ -1,6 +1,5 @@
 """The command line: parse, call, print."""
 
-import math
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +8,6 @@ from inspect import getdoc
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -18,20 +16,20 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from moo_nas import registry
-from moo_nas.analysis.tables import Measured
 from moo_nas.arrays import stable_hash
 from moo_nas.errors import InputError, MooNasError
 from moo_nas.formulations import Formulation
 from moo_nas.meters.device import DeviceTable
+from moo_nas.printing import print_comparison, print_proxies, print_run
 from moo_nas.problem import NASProblem
-from moo_nas.study import Comparison, Progress, Run
+from moo_nas.study import Progress
 from moo_nas.study import compare as run_comparison
 from moo_nas.study import search as run_search
+from moo_nas.study.carbon import WORLD_GRID
 from moo_nas.study.export import export_networks
 from moo_nas.study.proxies import judge_proxies
 
 DONE, WRONG_INPUT, INTERRUPTED = 0, 2, 130
-_SHOWN_ROWS = 12
 
 app = typer.Typer(
     help="Hardware-aware neural architecture search as multi-objective optimisation.",
@@ -51,6 +49,7 @@ Limits = Annotated[
 ]
 Budget = Annotated[int, typer.Option(help="How many distinct architectures are evaluated.")]
 Jobs = Annotated[int, typer.Option(help="How many processes measure; -1 uses every core.")]
+Grid = Annotated[float, typer.Option(help="Carbon intensity of the electricity, g/kWh.")]
 ProblemOptions = Annotated[
     list[str] | None, typer.Option("--problem-option", help="name=value of the problem; repeat for more.")
 ]
@@ -74,6 +73,7 @@ def search(
         list[str] | None,
         typer.Option("--algorithm-option", help="name=value of the algorithm; repeat for more."),
     ] = None,
+    grid: Grid = WORLD_GRID,
 ) -> None:
     """Search a problem. The same command on the same folder continues it."""
     made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
@@ -82,8 +82,8 @@ def search(
     name = f"{problem}-{formulation}-{algorithm}-{budget}-seed{seed}"
     folder = out or _default_folder(name, objectives, limit, problem_option, algorithm_option)
     with _bar() as listen:
-        run = run_search(made, asked, solver, budget, seed, jobs, folder, listen)
-    _print_run(run)
+        run = run_search(made, asked, solver, budget, seed, jobs, folder, listen, grid)
+    print_run(run, _out)
     raise typer.Exit(INTERRUPTED if run.stop_reason == "interrupted" else DONE)
 
 
@@ -101,6 +101,7 @@ def compare(
     jobs: Jobs = -1,
     out: Annotated[Path | None, typer.Option(help="The comparison's folder.")] = None,
     problem_option: ProblemOptions = None,
+    grid: Grid = WORLD_GRID,
 ) -> None:
     """Compare formulations and algorithms on one problem, budget and store."""
     made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
@@ -114,9 +115,9 @@ def compare(
     folder = out or _default_folder(name, formulations, algorithms, objectives, limit, problem_option)
     with _bar() as listen:
         comparison = run_comparison(
-            made, asked, _words(algorithms), seeds, budget, jobs, folder, progress=listen
+            made, asked, _words(algorithms), seeds, budget, jobs, folder, progress=listen, grid=grid
         )
-    _print_comparison(comparison)
+    print_comparison(comparison, _out)
     interrupted = any(run.stop_reason == "interrupted" for run in comparison.runs.values())
     raise typer.Exit(INTERRUPTED if interrupted else DONE)
 
@@ -139,7 +140,7 @@ def proxies(
     words = None if proxies is None else _words(proxies)
     with _counter("measuring") as count:
         table = judge_proxies(made, words, n, seeds, jobs, seed, count)
-    _print_proxies(table)
+    print_proxies(table, _out)
     if out is not None:
         out.write_text(table.to_csv(index=False), encoding="utf-8")
         _out.print(f"File: {out}")
@@ -318,78 +319,6 @@ def _bar() -> Iterator[Any]:
     finally:
         if bar.live.is_started:
             bar.stop()
-
-
-def _print_run(run: Run) -> None:
-    n, failed = len(run.table), int(run.table.failed.sum())
-    _out.print(f"{n} architectures evaluated, {failed} failed; stopped: {run.stop_reason}.")
-    for metric in run.formulation.settings.get("left_out", ()):
-        _out.print(f"The factor of {metric} is left out: the problem has no meter for it.")
-    shown = run.front
-    if run.stop_reason == "infeasible":
-        _out.print("Nothing met the limits. The least violating:")
-        shown = run.least_violating
-    elif len(shown):
-        _out.print(f"Front: {len(shown)} architectures.")
-    if len(shown):
-        metrics = list(run.formulation.metrics)
-        table = Table(*metrics, box=None, pad_edge=False, header_style="bold", expand=True)
-        table.add_column("architecture", no_wrap=True, overflow="ellipsis", ratio=1)
-        ordered = shown.sort_values(metrics[-1])
-        for _, row in ordered.head(_SHOWN_ROWS).iterrows():
-            table.add_row(*(f"{row[metric]:.5g}" for metric in metrics), row["architecture"])
-        _out.print(table)
-        if len(ordered) > _SHOWN_ROWS:
-            _out.print(f"... and {len(ordered) - _SHOWN_ROWS} more in front.csv")
-    columns = Measured.of(run.measured)
-    if columns is not None and run.measured is not None:
-        error = (run.measured[columns.predicted] / run.measured[columns.metric] - 1).abs().median()
-        _out.print(
-            f"{columns.metric} measured on this machine: the prediction is off by {error:.1%} in the median."
-        )
-    faults = run.record.get("timings", {}).get("faults", [])
-    if faults:
-        more = f" ({len(faults)} faults, all in run.json)" if len(faults) > 1 else ""
-        _out.print(f"Timings are doubtful: {faults[0]}{more}.", markup=False)
-    if run.folder is not None:
-        _out.print(f"Files: {run.folder}")
-
-
-def _print_proxies(table: pd.DataFrame) -> None:
-    results = [c.removesuffix("_low") for c in table.columns if c.endswith("_low")]
-    headings = ["repeatability (95 %)", "seeds for 0.9", "params", "flops", *results, "seconds", "of"]
-    shown = Table("proxy", *headings, box=None, pad_edge=False, header_style="bold")
-    for row in table.to_dict("records"):
-        needed = row["seeds_for_0.9"]
-        shown.add_row(
-            row["proxy"],
-            f"{row['repeatability']:.2f} ({row['low']:.2f} to {row['high']:.2f})",
-            "never" if math.isinf(needed) else f"{needed:.0f}",
-            f"{row['params']:.2f}",
-            f"{row['flops']:.2f}",
-            *(f"{row[r]:.2f} ({row[f'{r}_low']:.2f} to {row[f'{r}_high']:.2f})" for r in results),
-            "" if math.isnan(row["seconds"]) else f"{row['seconds']:.3f}",
-            str(row["n"]),
-        )
-    _out.print("Spearman's rank correlation with the proxy under another seed, with costs, with results:")
-    _out.print(shown)
-
-
-def _print_comparison(comparison: Comparison) -> None:
-    means = ["hypervolume", "front_size", *(f"best_{m}" for m in comparison.judge.metrics)]
-    ran = comparison.table[comparison.table["stop_reason"] != "refused"]
-    table = Table("method", "runs", *means, box=None, pad_edge=False, header_style="bold")
-    grouped = ran.groupby("method", sort=False)
-    for method, medians in grouped[means].median().sort_values("hypervolume", ascending=False).iterrows():
-        table.add_row(
-            str(method), str(len(grouped.get_group(method))), *(f"{value:.4g}" for value in medians)
-        )
-    _out.print("Medians over seeds:")
-    _out.print(table)
-    for method, reason in comparison.refused.items():
-        _out.print(f"{method}: refused. {reason}")
-    if comparison.folder is not None:
-        _out.print(f"Files: {comparison.folder}")
 
 
 if __name__ == "__main__":

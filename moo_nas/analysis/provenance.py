@@ -42,6 +42,7 @@ def run_section(record: Mapping[str, Any]) -> Html:
         "seed": words(record.get("seed", record.get("seeds")), ""),
         "end": stop_words(record["stop_reason"]) if "stop_reason" in record else "",
         "time": ", ".join(times),
+        "energy": _energy(record.get("energy") or {}),
         "machine": words(record.get("machine"), ""),
         "versions": words(record.get("versions"), ""),
         "written": words(record.get("written"), ""),
@@ -93,6 +94,19 @@ def _evaluated(record: Mapping[str, Any]) -> str:
         return ""
     failed = f", {record['n_failed']} of them failed" if record.get("n_failed") else ""
     return f"{record['n_evaluations']} architectures{failed}"
+
+
+def _energy(energy: Mapping[str, Any]) -> str:
+    """Return what the search itself took, in words."""
+    if not energy:
+        return ""
+    if not isinstance(energy.get("kwh"), int | float):
+        return f"unknown: {energy.get('reason', 'not read')}; CO2-equivalent unknown"
+    return (
+        f"{1e3 * energy['kwh']:.3g} Wh, {energy['co2e_g']:.3g} g CO2-equivalent at "
+        f"{energy['grid_g_per_kwh']:g} g/kWh, by {words(energy.get('counters'))} over "
+        f"{seconds(energy.get('seconds', 0.0))}"
+    )
 
 
 def _formulation(record: Mapping[str, Any]) -> list[Html]:

@@ -22,6 +22,7 @@ from moo_nas.evaluation.evaluator import genome_text
 from moo_nas.meters.device import StopWatch, machine
 from moo_nas.meters.device.timer import ROUNDS
 from moo_nas.problem import NASProblem
+from moo_nas.study.carbon import WORLD_GRID, Footprint, footprint
 from moo_nas.study.folder import Folder
 from moo_nas.study.publish import publish_run
 from moo_nas.study.run import Run
@@ -29,8 +30,9 @@ from moo_nas.study.run import Run
 # An algorithm that proposes so many known architectures in a row has nothing new to say.
 _PATIENCE = 3000
 
-# What the measured front is kept under in the store.
+# What the measured front and the energy of sittings are kept under in the store.
 _MEASURED = "measured front/"
+_ENERGY = "energy/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Session:
         progress: Called whenever something was measured.
         prefix: Where in the folder its files go.
         alone: Measure the front at the end and write pictures and a page; a comparison has its own.
+        grid: The carbon intensity of the machine's electricity in g/kWh.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Session:
         progress: Listener | None = None,
         prefix: str = "",
         alone: bool = True,
+        grid: float = WORLD_GRID,
     ) -> None:
         self._name = name
         self._algorithm = algorithm
@@ -85,6 +89,9 @@ class Session:
         self._progress = progress
         self._prefix = prefix
         self._alone = alone
+        self._grid = grid
+        self._sitting = datetime.now(UTC).isoformat()
+        self._footprint = Footprint("cuda" in self._problem.options.values())
         # What pymoo needs to know of the problem to take F and G as answers; it copies it each time.
         self._shape = Problem(
             n_var=self._problem.n_var, n_obj=self._problem.n_obj, n_ieq_constr=self._problem.n_ieq_constr
@@ -234,7 +241,11 @@ class Session:
     def _write_record(self, stop_reason: str | None) -> dict[str, Any]:
         self._spend()
         wall, cpu = self._store.spent(self._name)
+        spent = self._footprint.read()
+        if stop_reason is not None and spent is not None:
+            self._store.recall(f"{_ENERGY}{self._name}/{self._sitting}", lambda: spent)
         setup = self._store.setup()
+        sittings = [value for name, (value, _) in setup.items() if name.startswith(f"{_ENERGY}{self._name}/")]
         record = {
             **{key: value for key, value in self._definition.items() if key != "formulation"},
             "formulation": self._problem.fitted().settings,
@@ -245,11 +256,12 @@ class Session:
             "n_failed": self._n_failed,
             "wall_seconds": round(wall, 3),
             "cpu_seconds": round(cpu, 3),
+            "energy": footprint(sittings, self._grid),
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
             "setup": {
                 name: {**_brief(value), "seconds": round(seconds, 3)}
                 for name, (value, seconds) in setup.items()
-                if name != "definition" and not name.startswith((_MEASURED, ROUNDS))
+                if name != "definition" and not name.startswith((_MEASURED, _ENERGY, ROUNDS))
             },
             "timings": _timings({name: value for name, (value, _) in setup.items()}),
         }

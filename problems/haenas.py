@@ -17,8 +17,8 @@ from moo_nas.meters import (
     MlpLatency,
     ZeroCost,
     ZMean,
-    stop_watch,
 )
+from moo_nas.meters.device import stop_watch
 from moo_nas.problem import Failures, NASProblem
 from moo_nas.spaces import StageSpace
 

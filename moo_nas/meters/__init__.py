@@ -3,7 +3,7 @@
 from moo_nas.meters.aggregate import SCORE, Aggregate, ZMean
 from moo_nas.meters.analytic import Analytic
 from moo_nas.meters.base import BlockMeter, Meter, Metric
-from moo_nas.meters.device import CpuLatency, DeviceEnergy, DeviceTable, stop_watch
+from moo_nas.meters.device import CpuLatency, DeviceTable
 from moo_nas.meters.predictors import BlockTable, BlockTableLatency, MlpLatency
 from moo_nas.meters.proxies import ZeroCost
 from moo_nas.meters.table import LookUp
@@ -16,7 +16,6 @@ __all__ = [
     "BlockTable",
     "BlockTableLatency",
     "CpuLatency",
-    "DeviceEnergy",
     "DeviceTable",
     "LookUp",
     "Meter",
@@ -24,5 +23,4 @@ __all__ = [
     "MlpLatency",
     "ZMean",
     "ZeroCost",
-    "stop_watch",
 ]

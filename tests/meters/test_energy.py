@@ -8,8 +8,8 @@ import pytest
 
 from moo_nas.errors import BusyError
 from moo_nas.evaluation import Evaluator
-from moo_nas.meters import CpuLatency, DeviceEnergy
-from moo_nas.meters.device import energy
+from moo_nas.meters import CpuLatency
+from moo_nas.meters.device import DeviceEnergy, energy
 from moo_nas.meters.device.energy import Counter, Nvml, Rapl, energy_of, idle_power
 from tests.spaces_for_tests import tiny_space
 

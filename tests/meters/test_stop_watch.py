@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from moo_nas.errors import BusyError, InputError
 from moo_nas.evaluation import Evaluator, Runner, Store
-from moo_nas.meters import CpuLatency, stop_watch
-from moo_nas.meters.device import TARGETS
+from moo_nas.meters import CpuLatency
+from moo_nas.meters.device import TARGETS, stop_watch
 from moo_nas.meters.device.lock import measuring
 from moo_nas.meters.device.rounds import Rounds
 from moo_nas.meters.device.runtimes import CudaLatency, event_seconds, is_steady

@@ -1,6 +1,5 @@
 """The command line: parse, call, print."""
 
-import math
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +8,6 @@ from inspect import getdoc
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -21,14 +19,17 @@ from moo_nas import registry
 from moo_nas.arrays import stable_hash
 from moo_nas.errors import InputError, MooNasError
 from moo_nas.formulations import Formulation
+from moo_nas.meters.device import DeviceTable
+from moo_nas.printing import print_comparison, print_proxies, print_run
 from moo_nas.problem import NASProblem
-from moo_nas.study import Comparison, Progress, Run
+from moo_nas.study import Progress
 from moo_nas.study import compare as run_comparison
 from moo_nas.study import search as run_search
+from moo_nas.study.carbon import WORLD_GRID
+from moo_nas.study.export import export_networks
 from moo_nas.study.proxies import judge_proxies
 
 DONE, WRONG_INPUT, INTERRUPTED = 0, 2, 130
-_SHOWN_ROWS = 12
 
 app = typer.Typer(
     help="Hardware-aware neural architecture search as multi-objective optimisation.",
@@ -36,6 +37,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+measure = typer.Typer(help="Measurements on another device: networks go out, a table comes back.")
+app.add_typer(measure, name="measure")
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(highlight=False, soft_wrap=True, stderr=True)
 
@@ -46,6 +49,7 @@ Limits = Annotated[
 ]
 Budget = Annotated[int, typer.Option(help="How many distinct architectures are evaluated.")]
 Jobs = Annotated[int, typer.Option(help="How many processes measure; -1 uses every core.")]
+Grid = Annotated[float, typer.Option(help="Carbon intensity of the electricity, g/kWh.")]
 ProblemOptions = Annotated[
     list[str] | None, typer.Option("--problem-option", help="name=value of the problem; repeat for more.")
 ]
@@ -69,6 +73,7 @@ def search(
         list[str] | None,
         typer.Option("--algorithm-option", help="name=value of the algorithm; repeat for more."),
     ] = None,
+    grid: Grid = WORLD_GRID,
 ) -> None:
     """Search a problem. The same command on the same folder continues it."""
     made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
@@ -77,8 +82,8 @@ def search(
     name = f"{problem}-{formulation}-{algorithm}-{budget}-seed{seed}"
     folder = out or _default_folder(name, objectives, limit, problem_option, algorithm_option)
     with _bar() as listen:
-        run = run_search(made, asked, solver, budget, seed, jobs, folder, listen)
-    _print_run(run)
+        run = run_search(made, asked, solver, budget, seed, jobs, folder, listen, grid)
+    print_run(run, _out)
     raise typer.Exit(INTERRUPTED if run.stop_reason == "interrupted" else DONE)
 
 
@@ -96,6 +101,7 @@ def compare(
     jobs: Jobs = -1,
     out: Annotated[Path | None, typer.Option(help="The comparison's folder.")] = None,
     problem_option: ProblemOptions = None,
+    grid: Grid = WORLD_GRID,
 ) -> None:
     """Compare formulations and algorithms on one problem, budget and store."""
     made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
@@ -109,9 +115,9 @@ def compare(
     folder = out or _default_folder(name, formulations, algorithms, objectives, limit, problem_option)
     with _bar() as listen:
         comparison = run_comparison(
-            made, asked, _words(algorithms), seeds, budget, jobs, folder, progress=listen
+            made, asked, _words(algorithms), seeds, budget, jobs, folder, progress=listen, grid=grid
         )
-    _print_comparison(comparison)
+    print_comparison(comparison, _out)
     interrupted = any(run.stop_reason == "interrupted" for run in comparison.runs.values())
     raise typer.Exit(INTERRUPTED if interrupted else DONE)
 
@@ -132,15 +138,51 @@ def proxies(
     if out is not None and not out.parent.is_dir():
         raise InputError(f"The folder of --out {out} does not exist.")
     words = None if proxies is None else _words(proxies)
-    with Bar(TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), console=_err, transient=True) as bar:
-        task = bar.add_task("", total=None)
-        table = judge_proxies(
-            made, words, n, seeds, jobs, seed, lambda done, all_: bar.update(task, completed=done, total=all_)
-        )
-    _print_proxies(table)
+    with _counter("measuring") as count:
+        table = judge_proxies(made, words, n, seeds, jobs, seed, count)
+    print_proxies(table, _out)
     if out is not None:
         out.write_text(table.to_csv(index=False), encoding="utf-8")
         _out.print(f"File: {out}")
+
+
+@measure.command("export")
+def export(
+    problem: ProblemName,
+    out: Annotated[
+        Path, typer.Argument(help="The folder for the networks, a manifest, and a table to fill in.")
+    ],
+    n: Annotated[int, typer.Option(help="How many random networks.")] = 200,
+    seed: Annotated[int, typer.Option(help="What draws networks and weights.")] = 0,
+    problem_option: ProblemOptions = None,
+) -> None:
+    """Write a problem's networks as ONNX files, to be measured on another device."""
+    made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
+    with _counter("writing") as count:
+        written = export_networks(made, n, out, seed, count)
+    _out.print(
+        f"{written.n_networks} networks, {written.n_bytes / 1e6:.0f} MB. What to do: {out / 'README.md'}"
+    )
+
+
+@measure.command("import")
+def import_(
+    table: Annotated[
+        Path, typer.Argument(help="The CSV file that was filled in; see the export's README.md.")
+    ],
+    problem: ProblemName,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; without it the table is checked only.")
+    ] = None,
+    problem_option: ProblemOptions = None,
+) -> None:
+    """Check a table of measurements made on another device, and take it in."""
+    made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
+    found = DeviceTable.read(table, made.space)
+    names = ", ".join(metric.name for metric in found.metrics)
+    _out.print(f"{len(found.frame)} networks of {table}, all rows good: {names}.")
+    if out is not None:
+        _out.print(f"File: {found.write(out)}")
 
 
 @app.command("list")
@@ -237,6 +279,14 @@ def _formulation(
 
 
 @contextmanager
+def _counter(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many of how many on stderr; yields what to call with both."""
+    with Bar(TextColumn(what), BarColumn(), MofNCompleteColumn(), console=_err, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
 def _bar() -> Iterator[Any]:
     """Show a progress bar on stderr; yields what to call with each :class:`Progress`."""
     columns = [
@@ -269,74 +319,6 @@ def _bar() -> Iterator[Any]:
     finally:
         if bar.live.is_started:
             bar.stop()
-
-
-def _print_run(run: Run) -> None:
-    n, failed = len(run.table), int(run.table.failed.sum())
-    _out.print(f"{n} architectures evaluated, {failed} failed; stopped: {run.stop_reason}.")
-    for metric in run.formulation.settings.get("left_out", ()):
-        _out.print(f"The factor of {metric} is left out: the problem has no meter for it.")
-    shown = run.front
-    if run.stop_reason == "infeasible":
-        _out.print("Nothing met the limits. The least violating:")
-        shown = run.least_violating
-    elif len(shown):
-        _out.print(f"Front: {len(shown)} architectures.")
-    if len(shown):
-        metrics = list(run.formulation.metrics)
-        table = Table(*metrics, box=None, pad_edge=False, header_style="bold", expand=True)
-        table.add_column("architecture", no_wrap=True, overflow="ellipsis", ratio=1)
-        ordered = shown.sort_values(metrics[-1])
-        for _, row in ordered.head(_SHOWN_ROWS).iterrows():
-            table.add_row(*(f"{row[metric]:.5g}" for metric in metrics), row["architecture"])
-        _out.print(table)
-        if len(ordered) > _SHOWN_ROWS:
-            _out.print(f"... and {len(ordered) - _SHOWN_ROWS} more in front.csv")
-    if run.measured is not None and len(run.measured):
-        name = next(iter(run.measured.columns[1:])).removeprefix("predicted_")
-        error = (run.measured[f"predicted_{name}"] / run.measured[name] - 1).abs()
-        _out.print(
-            f"{name} measured on this machine: the prediction is off by {error.median():.1%} in the median."
-        )
-    if run.folder is not None:
-        _out.print(f"Files: {run.folder}")
-
-
-def _print_proxies(table: pd.DataFrame) -> None:
-    results = [c.removesuffix("_low") for c in table.columns if c.endswith("_low")]
-    headings = ["repeatability (95 %)", "seeds for 0.9", "params", "flops", *results, "seconds", "of"]
-    shown = Table("proxy", *headings, box=None, pad_edge=False, header_style="bold")
-    for row in table.to_dict("records"):
-        needed = row["seeds_for_0.9"]
-        shown.add_row(
-            row["proxy"],
-            f"{row['repeatability']:.2f} ({row['low']:.2f} to {row['high']:.2f})",
-            "never" if math.isinf(needed) else f"{needed:.0f}",
-            f"{row['params']:.2f}",
-            f"{row['flops']:.2f}",
-            *(f"{row[r]:.2f} ({row[f'{r}_low']:.2f} to {row[f'{r}_high']:.2f})" for r in results),
-            "" if math.isnan(row["seconds"]) else f"{row['seconds']:.3f}",
-            str(row["n"]),
-        )
-    _out.print("Spearman's rank correlation with the proxy under another seed, with costs, with results:")
-    _out.print(shown)
-
-
-def _print_comparison(comparison: Comparison) -> None:
-    means = ["hypervolume", "front_size", *(f"best_{m}" for m in comparison.judge.metrics)]
-    ran = comparison.table[comparison.table["stop_reason"] != "refused"]
-    table = Table("method", "runs", *means, box=None, pad_edge=False, header_style="bold")
-    grouped = ran.groupby("method", sort=False)
-    for method, medians in grouped[means].median().sort_values("hypervolume", ascending=False).iterrows():
-        table.add_row(
-            str(method), str(len(grouped.get_group(method))), *(f"{value:.4g}" for value in medians)
-        )
-    _out.print("Medians over seeds:")
-    _out.print(table)
-    for method, reason in comparison.refused.items():
-        _out.print(f"{method}: refused. {reason}")
-    if comparison.folder is not None:
-        _out.print(f"Files: {comparison.folder}")
 
 
 if __name__ == "__main__":

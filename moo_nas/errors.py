@@ -7,6 +7,7 @@
     │   ├── SpaceError              a gene, genome, architecture or its text
     │   ├── FormulationError        a formulation that does not fit the problem or its metrics
     │   └── SourceError             what every measurement reads is gone or has changed: ends the run
+    │       └── BusyError           the device cannot be measured now, or lacks the meter
     ├── MeterError (RuntimeError)   one architecture could not be measured: becomes a failure row
     └── StoreError (RuntimeError)   a run's folder or its store cannot be used as it is
         └── OtherRunError           the folder holds another run
@@ -36,6 +37,10 @@ class FormulationError(InputError):
 
 class SourceError(InputError):
     """What every measurement reads is gone or has changed; the run ends, and goes on once it is mended."""
+
+
+class BusyError(SourceError):
+    """The device cannot be measured: somebody else is measuring, or it lacks the meter; ends the run."""
 
 
 class MeterError(MooNasError, RuntimeError):

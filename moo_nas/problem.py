@@ -12,7 +12,7 @@ from moo_nas.arrays import FloatArray, IntArray, stable_hash
 from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluations, Evaluator, Runner, Store
 from moo_nas.formulations import Formulation
-from moo_nas.meters import CpuLatency
+from moo_nas.meters.device import StopWatch
 
 Failures = Literal["constraint", "penalty"]
 
@@ -44,7 +44,7 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
         formulation: Formulation,
         failures: Failures = "constraint",
         options: Mapping[str, Any] | None = None,
-        timers: Mapping[str, CpuLatency] | None = None,
+        timers: Mapping[str, StopWatch] | None = None,
     ) -> None:
         if failures not in ("constraint", "penalty"):
             raise InputError(f"failures must be 'constraint' or 'penalty'; got '{failures}'.")

@@ -10,14 +10,16 @@ from moo_nas.initialisation import Init
 from moo_nas.meters import (
     SCORE,
     Analytic,
+    BlockTable,
     BlockTableLatency,
-    CpuLatency,
+    DeviceTable,
     Meter,
     MlpLatency,
     Roofline,
     ZeroCost,
     ZMean,
 )
+from moo_nas.meters.device import stop_watch
 from moo_nas.problem import Failures, NASProblem
 from moo_nas.spaces import StageSpace
 
@@ -32,7 +34,7 @@ class HaeNAS(NASProblem):
 
     Args:
         image_size: Pixels of the images that proxies look at.
-        device: What latency is of: ``cpu``, this one.
+        device: What latency is of: ``cpu`` (this one, in torch), ``onnxruntime`` (this CPU) or ``cuda``.
         formulation: What is asked for; by default the Pareto front of score and latency.
         seed: The problem's seed: images, initial weights, reference sample.
         score: Terms of the score, the mean of their robust z-scores.
@@ -47,7 +49,11 @@ class HaeNAS(NASProblem):
         proxy_device: Where proxies are computed: ``cpu`` or ``cuda``.
         n_reference: Size of the reference sample.
         latency: ``table`` (blocks measured here, corrected on whole networks), ``mlp`` (the paper's
-            perceptron on whole networks) or ``measured`` (each network on the stop-watch).
+            perceptron on whole networks), ``measured`` (each network on the stop-watch), the path of
+            a ``.json`` file (a block table saved before, maybe on another device:
+            :meth:`~moo_nas.meters.BlockTableLatency.save`) or of a ``.csv`` file (networks measured on
+            another device: :class:`~moo_nas.meters.DeviceTable`; only they have a latency, and random
+            architectures are drawn from them).
         latency_size: Pixels of the images that latency is of.
         latency_batch: How many images at a time.
         latency_threads: How many threads.
@@ -75,7 +81,7 @@ class HaeNAS(NASProblem):
     def __init__(
         self,
         image_size: int = 32,
-        device: Literal["cpu"] = "cpu",
+        device: Literal["cpu", "onnxruntime", "cuda"] = "cpu",
         formulation: Formulation | None = None,
         seed: int = 0,
         *,
@@ -88,7 +94,7 @@ class HaeNAS(NASProblem):
         init: Init = "kaiming",
         proxy_device: Literal["cpu", "cuda"] = "cpu",
         n_reference: int = 200,
-        latency: Literal["table", "mlp", "measured"] = "table",
+        latency: str = "table",
         latency_size: int = 96,
         latency_batch: int = 1,
         latency_threads: int = 1,
@@ -99,16 +105,31 @@ class HaeNAS(NASProblem):
         store: Store | None = None,
         n_jobs: int = 1,
     ) -> None:
-        if device != "cpu":
-            raise InputError(f"device must be 'cpu'; got '{device}'.")
-        timer = CpuLatency(latency_size, latency_batch, latency_threads, n_classes)
+        timer = stop_watch(
+            device,
+            image_size=latency_size,
+            batch_size=latency_batch,
+            threads=latency_threads,
+            n_classes=n_classes,
+        )
         meters: dict[str, Callable[[], Meter]] = {
             "table": lambda: BlockTableLatency(timer, 20 if n_networks is None else n_networks),
             "mlp": lambda: MlpLatency(timer, 1000 if n_networks is None else n_networks),
             "measured": lambda: timer,
         }
-        if latency not in meters:
-            raise InputError(f"latency must be one of {', '.join(meters)}; got '{latency}'.")
+        space, pool, here = StageSpace.haenas(), None, True
+        if latency.endswith(".json"):
+            saved = BlockTable.load(latency)
+            saved.check(space, latency_size, n_classes)
+            meters[latency], here = saved.meter, saved.is_of_here
+        elif latency.endswith(".csv"):
+            table = DeviceTable.read(latency, space)
+            meters[latency], pool, here = table.meter, table.genomes, False
+        elif latency not in meters:
+            raise InputError(
+                f"latency must be one of {', '.join(meters)}, or a path that ends in .json or .csv; got "
+                f"'{latency}'."
+            )
         sources: list[Source] = [
             Analytic(latency_size, n_classes),
             *([] if estimates is None else [Roofline(estimates, latency_size, n_classes)]),
@@ -150,9 +171,10 @@ class HaeNAS(NASProblem):
             "failures": failures,
         }
         super().__init__(
-            Evaluator(StageSpace.haenas(), sources, seed, store, Runner(n_jobs), n_reference),
+            Evaluator(space, sources, seed, store, Runner(n_jobs), n_reference, pool),
             formulation or Pareto("score", "latency_ms"),
             failures,
             options,
-            {} if latency == "measured" else {"latency_ms": timer},
+            # What is predicted is checked; what was measured elsewhere cannot be, here.
+            {"latency_ms": timer} if here and latency != "measured" else {},
         )

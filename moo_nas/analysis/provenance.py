@@ -42,6 +42,7 @@ def run_section(record: Mapping[str, Any]) -> Html:
         "seed": words(record.get("seed", record.get("seeds")), ""),
         "end": stop_words(record["stop_reason"]) if "stop_reason" in record else "",
         "time": ", ".join(times),
+        "energy": _energy(record.get("energy") or {}),
         "machine": words(record.get("machine"), ""),
         "versions": words(record.get("versions"), ""),
         "written": words(record.get("written"), ""),
@@ -95,6 +96,19 @@ def _evaluated(record: Mapping[str, Any]) -> str:
     return f"{record['n_evaluations']} architectures{failed}"
 
 
+def _energy(energy: Mapping[str, Any]) -> str:
+    """Return what the search itself took, in words."""
+    if not energy:
+        return ""
+    if not isinstance(energy.get("kwh"), int | float):
+        return f"unknown: {energy.get('reason', 'not read')}; CO2-equivalent unknown"
+    return (
+        f"{1e3 * energy['kwh']:.3g} Wh, {energy['co2e_g']:.3g} g CO2-equivalent at "
+        f"{energy['grid_g_per_kwh']:g} g/kWh, by {words(energy.get('counters'))} over "
+        f"{seconds(energy.get('seconds', 0.0))}"
+    )
+
+
 def _formulation(record: Mapping[str, Any]) -> list[Html]:
     """Return the formulation as asked and as fitted, and what it had to leave out."""
     used, asked = record.get("formulation") or {}, record.get("asked_formulation") or {}
@@ -132,8 +146,10 @@ def _setup(record: Mapping[str, Any]) -> list[Html]:
         took = seconds(float(value.get("seconds", 0.0))).replace(" ", "\N{NO-BREAK SPACE}")
         rows.append((name.partition("/")[0], took, "; ".join(details)))
     total = seconds(sum(float(value.get("seconds", 0.0)) for value in setup.values()))
+    faults = (record.get("timings") or {}).get("faults", [])
     return [
         Html("<h3>Set-up</h3>"),
         Html(f"<p>Made once, in {total}; not counted in the budget.</p>"),
         table(["what", "took", "what came of it"], rows, "What the search was set up with"),
+        *(note(f"Timings are doubtful. {fault}.") for fault in faults),
     ]

@@ -267,7 +267,13 @@ def _measured_section(measured: pd.DataFrame | None, metrics: Mapping[str, Metri
             sentence += f"; it ranks them as the measurement does with Spearman {ranks[0].corr(ranks[1]):.2f}"
         sentence += "."
     plot = agreement_plot(rows, columns, metric) if len(rows) > 1 else Html()
-    return section(f"Predicted and measured {short_name(metric)}", sentence, plot)
+    doubts = measured["fault"].dropna() if "fault" in measured else pd.Series(dtype="str")
+    doubts = doubts[doubts != ""]
+    notes = [
+        note(f"{count} of these measurements are doubtful: {fault}. Measure again when the machine is quiet.")
+        for fault, count in doubts.value_counts(sort=False).items()
+    ]
+    return section(f"Predicted and measured {short_name(metric)}", sentence, *notes, plot)
 
 
 def _summary(ran: pd.DataFrame) -> tuple[Html, str]:

@@ -3,9 +3,9 @@
 from moo_nas.meters.aggregate import SCORE, Aggregate, ZMean
 from moo_nas.meters.analytic import Analytic
 from moo_nas.meters.base import BlockMeter, Meter, Metric
-from moo_nas.meters.device import CpuLatency
+from moo_nas.meters.device import CpuLatency, DeviceTable
 from moo_nas.meters.device_models import DEVICE_MODELS, DeviceModel, Roofline
-from moo_nas.meters.predictors import BlockTableLatency, MlpLatency
+from moo_nas.meters.predictors import BlockTable, BlockTableLatency, MlpLatency
 from moo_nas.meters.proxies import ZeroCost
 from moo_nas.meters.table import LookUp
 
@@ -15,9 +15,11 @@ __all__ = [
     "Aggregate",
     "Analytic",
     "BlockMeter",
+    "BlockTable",
     "BlockTableLatency",
     "CpuLatency",
     "DeviceModel",
+    "DeviceTable",
     "LookUp",
     "Meter",
     "Metric",

@@ -12,6 +12,7 @@ from moo_nas.errors import FormulationError, InputError
 from moo_nas.evaluation import Runner
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
+from moo_nas.study.carbon import WORLD_GRID, check_grid
 from moo_nas.study.comparison import Comparison
 from moo_nas.study.folder import Folder
 from moo_nas.study.publish import publish_comparison
@@ -29,6 +30,7 @@ def compare(
     out: str | os.PathLike[str] | None = None,
     judge: Formulation | None = None,
     progress: Listener | None = None,
+    grid: float = WORLD_GRID,
 ) -> Comparison:
     """Run every formulation with every algorithm and seed, and judge them all alike.
 
@@ -46,6 +48,8 @@ def compare(
             ``evaluations.sqlite``, and ``runs/<method>/seed<k>/`` with each run's files.
         judge: In whose objectives the runs are judged; by default the problem's formulation.
         progress: Called whenever something was measured.
+        grid: The carbon intensity of the machine's electricity in g CO2-equivalent a kWh, for the
+            record of what the search itself took; by default the world's mean.
 
     Raises:
         InputError: Nothing to compare, or what :func:`search` would refuse.
@@ -53,6 +57,7 @@ def compare(
     """
     if budget < 1:
         raise InputError(f"The budget must be at least 1 evaluation; got {budget}.")
+    check_grid(grid)
     judge = problem.formulation if judge is None else judge
     numbers = range(seeds) if isinstance(seeds, int) else seeds
     asked = _by_name(formulations)
@@ -87,7 +92,9 @@ def compare(
             name = f"{method}/seed{seed}"
             ready = set_up(algorithm, shared.under(stated.formulation), seed)
             listen = _numbered(progress, f"{number} of {len(plans)}")
-            session = Session(name, ready, definition, folder, listen, prefix=f"runs/{name}/", alone=False)
+            session = Session(
+                name, ready, definition, folder, listen, prefix=f"runs/{name}/", alone=False, grid=grid
+            )
             runs[method, seed] = session.run()
             if runs[method, seed].stop_reason == "interrupted":
                 break

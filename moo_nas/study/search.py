@@ -16,6 +16,7 @@ from moo_nas.errors import InputError, MooNasError
 from moo_nas.evaluation import Runner
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
+from moo_nas.study.carbon import WORLD_GRID, check_grid
 from moo_nas.study.folder import Folder
 from moo_nas.study.run import Run
 from moo_nas.study.session import Listener, Session
@@ -35,6 +36,7 @@ def search(
     n_jobs: int = 1,
     out: str | os.PathLike[str] | None = None,
     progress: Listener | None = None,
+    grid: float = WORLD_GRID,
 ) -> Run:
     """Search a problem and return everything evaluated and the front among it.
 
@@ -52,6 +54,8 @@ def search(
         out: The folder for ``run.json``, ``evaluations.sqlite``, ``front.csv``, ``measured.csv``,
             ``front.png`` and ``report.html``; without it nothing is written.
         progress: Called whenever something was measured.
+        grid: The carbon intensity of the machine's electricity in g CO2-equivalent a kWh, for the
+            record of what the search itself took; by default the world's mean.
 
     Raises:
         InputError: An impossible budget, seed, algorithm or formulation.
@@ -66,6 +70,7 @@ def search(
     """
     if budget < 1:
         raise InputError(f"The budget must be at least 1 evaluation; got {budget}.")
+    check_grid(grid)
     runner = Runner(n_jobs)
     algorithm, description = prepare_algorithm(algorithm, seed)
     if formulation is not None:
@@ -78,7 +83,7 @@ def search(
         store = problem.evaluator.store if folder is None else folder.store
         name = f"{NAME} {stable_hash(definition)}" if folder is None else NAME
         ready = set_up(algorithm, problem.at(store, runner), seed)
-        return Session(name, ready, definition, folder, progress).run()
+        return Session(name, ready, definition, folder, progress, grid=grid).run()
     finally:
         if folder is not None:
             folder.close()

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,8 +19,10 @@ from moo_nas.analysis.indicators import Box, nondominated
 from moo_nas.arrays import FloatArray, IntArray, stable_hash
 from moo_nas.evaluation import Evaluations
 from moo_nas.evaluation.evaluator import genome_text
-from moo_nas.meters.device import machine
+from moo_nas.meters.device import StopWatch, machine
+from moo_nas.meters.device.timer import ROUNDS
 from moo_nas.problem import NASProblem
+from moo_nas.study.carbon import WORLD_GRID, Footprint, footprint
 from moo_nas.study.folder import Folder
 from moo_nas.study.publish import publish_run
 from moo_nas.study.run import Run
@@ -28,8 +30,9 @@ from moo_nas.study.run import Run
 # An algorithm that proposes so many known architectures in a row has nothing new to say.
 _PATIENCE = 3000
 
-# What the measured front is kept under in the store.
+# What the measured front and the energy of sittings are kept under in the store.
 _MEASURED = "measured front/"
+_ENERGY = "energy/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Session:
         progress: Called whenever something was measured.
         prefix: Where in the folder its files go.
         alone: Measure the front at the end and write pictures and a page; a comparison has its own.
+        grid: The carbon intensity of the machine's electricity in g/kWh.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Session:
         progress: Listener | None = None,
         prefix: str = "",
         alone: bool = True,
+        grid: float = WORLD_GRID,
     ) -> None:
         self._name = name
         self._algorithm = algorithm
@@ -84,6 +89,9 @@ class Session:
         self._progress = progress
         self._prefix = prefix
         self._alone = alone
+        self._grid = grid
+        self._sitting = datetime.now(UTC).isoformat()
+        self._footprint = Footprint("cuda" in self._problem.options.values())
         # What pymoo needs to know of the problem to take F and G as answers; it copies it each time.
         self._shape = Problem(
             n_var=self._problem.n_var, n_obj=self._problem.n_obj, n_ieq_constr=self._problem.n_ieq_constr
@@ -192,7 +200,11 @@ class Session:
 
     def _measure_front(self, run: Run) -> pd.DataFrame | None:
         """Put the front's architectures on the stop-watch that checks a predicted metric."""
-        checked = [metric for metric in self._problem.timers if metric in run.formulation.metrics]
+        checked = [
+            metric
+            for metric, timer in self._problem.timers.items()
+            if metric in run.formulation.metrics and metric in {m.name for m in timer.metrics}
+        ]
         if not checked or run.front.empty:
             return None
         metric = checked[0]
@@ -203,22 +215,37 @@ class Session:
             self._tell(f"measuring the front's {len(genomes)} architectures")
             architectures = [run.space.decode(genome) for genome in genomes]
             ready = self._problem.evaluator.ready(timer)
-            return {"rows": ready.measure(architectures, [0] * len(genomes)).tolist()}
+            assert isinstance(ready, StopWatch)
+            seeds = [0] * len(genomes)
+            faults = [
+                "; ".join(timing.faults)
+                for timing in ready.timings(architectures, seeds)
+                for _ in range(timing.latencies.shape[1])
+            ]
+            # The same rounds again, from the store.
+            return {"rows": ready.measure(architectures, seeds).tolist(), "faults": faults}
 
         key = f"{_MEASURED}{self._name}/{timer.key}/{stable_hash(genomes.tolist())}"
-        rows = np.array(self._store.recall(key, measure)["rows"])
+        kept = self._store.recall(key, measure)
+        rows = np.array(kept["rows"])
         self._spend()
         return pd.DataFrame(
             {
                 "architecture": run.front["architecture"].to_numpy(),
                 f"predicted_{metric}": run.front[metric].to_numpy(),
                 **{m.name: rows[:, i] for i, m in enumerate(timer.metrics)},
+                "fault": pd.Series(kept["faults"], dtype="str"),
             }
         )
 
     def _write_record(self, stop_reason: str | None) -> dict[str, Any]:
         self._spend()
         wall, cpu = self._store.spent(self._name)
+        spent = self._footprint.read()
+        if stop_reason is not None and spent is not None:
+            self._store.recall(f"{_ENERGY}{self._name}/{self._sitting}", lambda: spent)
+        setup = self._store.setup()
+        sittings = [value for name, (value, _) in setup.items() if name.startswith(f"{_ENERGY}{self._name}/")]
         record = {
             **{key: value for key, value in self._definition.items() if key != "formulation"},
             "formulation": self._problem.fitted().settings,
@@ -229,12 +256,14 @@ class Session:
             "n_failed": self._n_failed,
             "wall_seconds": round(wall, 3),
             "cpu_seconds": round(cpu, 3),
+            "energy": footprint(sittings, self._grid),
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
             "setup": {
                 name: {**_brief(value), "seconds": round(seconds, 3)}
-                for name, (value, seconds) in self._store.setup().items()
-                if name != "definition" and not name.startswith(_MEASURED)
+                for name, (value, seconds) in setup.items()
+                if name != "definition" and not name.startswith((_MEASURED, _ENERGY, ROUNDS))
             },
+            "timings": _timings({name: value for name, (value, _) in setup.items()}),
         }
         if self._folder is not None:
             name = self._prefix + "run.json"
@@ -271,6 +300,20 @@ def _log_row(table: Evaluations, row: int) -> tuple[str, dict[str, float | None]
     }
     reason = table.reasons[row]
     return genome_text(table.genomes[row]), values, "failed" if reason else "ok", reason
+
+
+def _timings(setup: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return how many batches were timed, and why some of them are doubtful."""
+    timed = {
+        name: value
+        for name, value in setup.items()
+        if "faults" in value and not name.startswith(_MEASURED)  # whose rounds are listed themselves
+    }
+    faults = []
+    for name, value in timed.items():
+        what = f"{len(value['ratios'][0])} networks" if name.startswith(ROUNDS) else name.partition("/")[0]
+        faults += [f"{what}: {fault}" for fault in value["faults"]]
+    return {"batches": len(timed), "faults": faults}
 
 
 def _brief(value: dict[str, Any]) -> dict[str, Any]:

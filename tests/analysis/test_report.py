@@ -98,6 +98,30 @@ def test_predictions_and_measurements_are_compared_in_words():
     assert "Predicted and measured" not in read(evaluations()).text
 
 
+def test_doubtful_timings_are_told_with_the_front_and_with_the_set_up():
+    table = evaluations()
+    best = front(table)
+    fault = "the machine was busy: the reference took 1.50 times as long as undisturbed"
+    measurements = measured(best).assign(fault=[fault, *[""] * (len(best) - 1)])
+    kept = record(timings={"batches": 3, "faults": [f"block table: {fault}"]})
+    pages = [
+        Reader(run_report(kept, table, best, table.iloc[:0], rows, METRICS, ["score", "latency_ms"])).text
+        for rows in (measurements, measurements.assign(fault=np.nan))
+    ]
+    assert f"1 of these measurements are doubtful: {fault}." in pages[0]
+    assert "of these measurements" not in pages[1]
+    assert all(f"Timings are doubtful. block table: {fault}." in page for page in pages)
+    assert "doubtful" not in read(table, measure=True).text
+
+
+def test_what_the_search_itself_took_is_told_or_said_to_be_unknown():
+    known = {"kwh": 0.0021, "co2e_g": 0.9975, "grid_g_per_kwh": 475.0, "seconds": 83.0, "counters": ["RAPL"]}
+    text = read(evaluations(), energy=known).text
+    assert "2.1 Wh, 0.998 g CO2-equivalent at 475 g/kWh, by RAPL over 1 min 23 s" in text
+    unknown = {"kwh": "unknown", "co2e_g": "unknown", "reason": "no energy meter on this machine"}
+    assert "unknown: no energy meter on this machine" in read(evaluations(), energy=unknown).text
+
+
 def test_what_the_formulation_left_to_the_sample_or_left_out_is_said():
     asked = {
         "formulation": "product",

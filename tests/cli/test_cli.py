@@ -63,6 +63,14 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["serch", "haenas"], "search"),
         (["search"], "problem"),
         ([], "command"),
+        (["measure"], "command"),
+        (["measure", "export", "haenas"], "'out'"),
+        (["measure", "export", "haens", "nets"], "did you mean 'haenas'?"),
+        (["measure", "export", "haenas", "nets", "--n", "0"], "At least 1 network"),
+        (["measure", "import", "none.csv", "haenas"], "none.csv cannot be read"),
+        (["search", "haenas", "--problem-option", "latency=fast"], "path that ends in .json or .csv"),
+        (["search", "haenas", "--problem-option", "latency=no.json"], "no.json cannot be read"),
+        (["search", "haenas", "--problem-option", "device=tpu"], "Known: cpu, cuda, onnxruntime"),
     ],
 )
 def test_wrong_input_gets_one_clear_line_and_leaves_no_file(arguments, expected, capfd):

@@ -20,6 +20,7 @@ from moo_nas.meters import (
     Roofline,
     ZeroCost,
 )
+from moo_nas.meters.device import stop_watch
 from moo_nas.testing import MeterKit, StandIn
 from tests.spaces_for_tests import tiny_space, wide_space
 
@@ -52,6 +53,8 @@ CASES = {
         ("grasp", "snip"), image_size=8, batch_size=8, data="noise", batch_norm="eval", seed=4
     ),
     "StandIn": StandIn,
+    "TabledLatency": lambda: BlockTableLatency(TIMER, 8).prepare(wide_space(), store(), 0).table.meter(),
+    "onnxruntime": lambda: stop_watch("onnxruntime", image_size=16, n_rounds=2, min_seconds=0.0),
 }
 
 

@@ -7,7 +7,8 @@ import torch
 from moo_nas.errors import InputError, MeterError
 from moo_nas.evaluation import Store
 from moo_nas.meters import BlockTableLatency, CpuLatency, MlpLatency
-from moo_nas.meters.device.timer import time_rounds, torch_threads
+from moo_nas.meters.device.rounds import time_rounds
+from moo_nas.meters.device.timer import torch_threads
 
 TIMER = CpuLatency(image_size=16, n_rounds=2, min_seconds=0.0)
 
@@ -30,8 +31,9 @@ def test_every_call_is_run_in_every_round():
         counts[i] += 1
 
     rounds = time_rounds([lambda i=i: call(i) for i in range(3)], lambda: None, n_rounds=4, min_seconds=0.0)
-    assert rounds.shape == (4, 3)
-    assert (rounds >= 0).all()
+    assert rounds.ratios.shape == (4, 3)
+    assert rounds.reference_ms.shape == (4, 4)
+    assert (rounds.ratios >= 0).all()
     assert counts.tolist() == [8, 8, 8]  # one to warm up, one timed
 
 
@@ -46,10 +48,10 @@ def test_a_slow_spell_of_the_machine_changes_no_timing(monkeypatch):
 
         return call
 
-    monkeypatch.setattr("moo_nas.meters.device.timer.time.perf_counter", lambda: clock["now"])
+    monkeypatch.setattr("moo_nas.meters.device.rounds.time.perf_counter", lambda: clock["now"])
     rounds = time_rounds([takes(0.02), takes(0.05)], takes(0.01), n_rounds=200, min_seconds=0.0)
     assert clock["now"] > 1.5 * 200 * 2 * (0.02 + 0.05 + 0.01)  # slow spells there were
-    assert np.median(rounds, axis=0) == pytest.approx([2, 5])
+    assert np.median(rounds.ratios, axis=0) == pytest.approx([2, 5])
 
 
 def test_a_prepared_meter_keeps_the_machines_speed(monkeypatch):
@@ -65,8 +67,8 @@ def test_a_timed_network_is_in_evaluation_mode_and_builds_no_graph():
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
     seen = []
     network.register_forward_hook(lambda module, args, out: seen.append((args[0].shape, out.requires_grad)))
-    rounds = CpuLatency(image_size=16, batch_size=2, n_rounds=2, min_seconds=0.0).time([network], [5])
-    assert rounds.shape == (2, 1)
+    timing = CpuLatency(image_size=16, n_rounds=2, min_seconds=0.0).time([network], [(2, 3, 5, 5)])
+    assert timing.latencies.shape == (2, 1)
     assert not network.training
     assert set(seen) == {((2, 3, 5, 5), False)}
     assert int(network[1].num_batches_tracked) == 0

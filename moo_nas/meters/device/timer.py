@@ -1,24 +1,30 @@
-"""The stop-watch: interleaved rounds over networks on this CPU."""
+"""The stop-watch: interleaved rounds over networks on the device in front of us."""
 
 import copy
-import time
-from collections.abc import Callable, Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from moo_nas.arrays import FloatArray
+from moo_nas.arrays import FloatArray, stable_hash
 from moo_nas.errors import InputError
 from moo_nas.meters.base import Memory, Meter, Metric
+from moo_nas.meters.device.lock import measuring
 from moo_nas.meters.device.machine import machine
+from moo_nas.meters.device.rounds import Call, Rounds, seconds, time_rounds
 from moo_nas.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
     from torch import nn
 
+# What raw rounds are kept under in a memory.
+ROUNDS = "timed rounds/"
+
 # Small, as it runs between any two timings, but with both kinds of block of a stage space.
-_REFERENCE = Architecture.parse(
+REFERENCE = Architecture.parse(
     "stem_k3_s2_c16 fused_d2_k3_s2_e3_c24 ibn_d2_k5_s2_e4_c40 fused_d2_k3_s2_e4_c80 ibn_d2_k5_s2_e4_c160 "
     "pool_conv_c640"
 )
@@ -26,8 +32,21 @@ _REFERENCE_RUNS = 150  # that say how fast the reference is
 _EVICTED = 64 << 20  # bytes: more than a core's share of the caches
 
 
-class CpuLatency(Meter):
-    r"""Latency of whole networks on this CPU in torch, over interleaved rounds.
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The timings of one batch of networks, all in memory at once.
+
+    Attributes:
+        latencies: Every round's latencies in ms, ``(n_rounds, n)``.
+        faults: Why they are not to be trusted; nothing if they are.
+    """
+
+    latencies: FloatArray
+    faults: tuple[str, ...]
+
+
+class StopWatch(Meter):
+    r"""Latency of whole networks on a device in front of us, over interleaved rounds.
 
     Networks are in evaluation mode, weights random, on random images. Other work slows a machine
     down by half from one second to the next, so a small reference network runs before and after
@@ -37,22 +56,23 @@ class CpuLatency(Meter):
     .. math:: latency = r_0 \, \operatorname{median}_{rounds}(t / r),
 
     which is ``latency_ms``; ``spread_ms`` is half the distance between the quartiles. A prepared
-    meter keeps :math:`r_0` in its memory, so measurements of one store compare, whatever the hour.
+    meter keeps :math:`r_0` in its memory, so measurements of one store compare, whatever the hour;
+    and the raw rounds of each batch of networks as it is done, so that a measurement that is
+    interrupted keeps all but the last batch. What makes timings doubtful is told with them
+    (:meth:`~moo_nas.meters.device.rounds.Rounds.faults`), not averaged away.
+
+    Subclasses say how a network is run there.
 
     Args:
         image_size: Width of the images in pixels.
         batch_size: How many images at a time.
-        threads: How many threads torch runs on.
+        threads: How many threads of the CPU the runtime works on.
         n_classes: How many classes the networks tell apart.
         n_rounds: How many rounds.
         min_seconds: How long a network is repeated in a round.
 
-    Example:
-        >>> from moo_nas.spaces import Architecture, SearchSpace
-        >>> a = Architecture.parse("stem_k3_s2_c16 ibn_d2_k3_s2_e6_c24 pool_conv_c64")
-        >>> meter = CpuLatency(image_size=32, n_rounds=3)
-        >>> bool(meter.measure([a], [0])[0, 0] > 0)
-        True
+    Raises:
+        BusyError: Another measurement runs on this machine.
 
     References:
         L. Bulej et al. Duet Benchmarking: Improving Measurement Accuracy in the Cloud. ICPE 2020.
@@ -83,6 +103,11 @@ class CpuLatency(Meter):
         self.n_rounds = n_rounds
         self.min_seconds = min_seconds
         self._reference_ms: float | None = None
+        self._memory: Memory | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A memory may be an open file; another process has its own.
+        return {**self.__dict__, "_memory": None}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -93,50 +118,121 @@ class CpuLatency(Meter):
             "n_classes": self.n_classes,
             "n_rounds": self.n_rounds,
             "min_seconds": self.min_seconds,
-            "reference": str(_REFERENCE),
-            "machine": machine(),
+            "reference": str(REFERENCE),
+            "machine": self.device(),
         }
+
+    @property
+    def image_shape(self) -> tuple[int, int, int, int]:
+        """The shape of what whole networks take, ``(batch, channels, height, width)``."""
+        return (self.batch_size, 3, self.image_size, self.image_size)
+
+    def device(self) -> dict[str, Any]:
+        """Return what is measured on, as JSON."""
+        return dict(machine())
+
+    @abstractmethod
+    def inference(self, module: "nn.Module", shape: Sequence[int]) -> Call:
+        """Return a call that runs a module once on fixed random input of a shape."""
+
+    def clock(self, call: Call, min_seconds: float) -> float:
+        """Return the seconds a repetition of a call, repeated for at least so long."""
+        return seconds(call, min_seconds)
+
+    def settle(self, reference: Call) -> tuple[str, ...]:
+        """Bring the device to a steady speed; return why it is not, if it cannot."""
+        return ()
 
     def prepare(self, space: SearchSpace, memory: Memory, seed: int) -> Self:
         meter = copy.copy(self)
         kept = memory.recall(f"reference latency/{self.key}", lambda: {"ms": self._time_reference()})
         meter._reference_ms = kept["ms"]
+        meter._memory = memory
         return meter
 
     def measure(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
-        if self._reference_ms is None and len(architectures):
-            timed = copy.copy(self)
-            timed._reference_ms = self._time_reference()  # once for all chunks
-            return timed.measure(architectures, seeds)
         rows = []
-        for start in range(0, len(architectures), self.largest_chunk):
-            chunk = slice(start, start + self.largest_chunk)
-            rounds = self.rounds(architectures[chunk], seeds[chunk])
-            low, median, high = np.quantile(rounds, (0.25, 0.5, 0.75), axis=0)
+        for timing in self.timings(architectures, seeds):
+            low, median, high = np.quantile(timing.latencies, (0.25, 0.5, 0.75), axis=0)
             rows.append(np.column_stack([median, (high - low) / 2]))
         return np.concatenate(rows) if rows else np.empty((0, 2))
 
+    def timings(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> list[Timing]:
+        """Return the timings of networks, batch by batch, in order; kept ones from memory."""
+        if not len(architectures):
+            return []
+        with measuring(f"{len(architectures)} networks"):
+            if self._reference_ms is None:
+                timed = copy.copy(self)
+                timed._reference_ms = self._time_reference()  # once for all chunks
+                return timed.timings(architectures, seeds)
+            chunks = (
+                slice(i, i + self.largest_chunk) for i in range(0, len(architectures), self.largest_chunk)
+            )
+            return [self._chunk(architectures[chunk], seeds[chunk]) for chunk in chunks]
+
     def rounds(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
         """Return every round's latencies in ms, ``(n_rounds, n)``, all networks in memory at once."""
+        return self._chunk(architectures, seeds).latencies
+
+    def _chunk(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> Timing:
         from moo_nas.networks import build
 
-        networks = [build(a, self.n_classes, seed) for a, seed in zip(architectures, seeds, strict=True)]
-        return self.time(networks, [self.image_size] * len(networks))
+        def make() -> dict[str, Any]:
+            networks = [build(a, self.n_classes, seed) for a, seed in zip(architectures, seeds, strict=True)]
+            return self._timed(networks, [self.image_shape] * len(networks))
 
-    def time(self, modules: "Sequence[nn.Module]", sizes: Sequence[int]) -> FloatArray:
-        """Return every round's latencies in ms, ``(n_rounds, n)``, of modules on images so wide."""
-        calls = [self._inference(module, size) for module, size in zip(modules, sizes, strict=True)]
-        with torch_threads(self.threads):
-            ratios = time_rounds(calls, self._reference(), self.n_rounds, self.min_seconds)
-        return ratios * (self._reference_ms or self._time_reference())
+        if self._memory is None:
+            return _timing(make())
+        name = stable_hash([str(a) for a in architectures], [int(seed) for seed in seeds])
+        return _timing(self._memory.recall(f"{ROUNDS}{self.key}/{name}", make))
 
-    def _inference(self, module: "nn.Module", size: int) -> Callable[[], object]:
-        """Return a call that runs a module once on fixed random images, or feature maps."""
+    def time(self, modules: "Sequence[nn.Module]", shapes: Sequence[Sequence[int]]) -> Timing:
+        """Return the timings of modules on random input of these shapes, ``(batch, channels, h, w)``."""
+        return _timing(self._timed(modules, shapes))
+
+    def _timed(self, modules: "Sequence[nn.Module]", shapes: Sequence[Sequence[int]]) -> dict[str, Any]:
+        """Return raw rounds, what the reference takes undisturbed, and faults, as JSON."""
+        with measuring(f"{len(modules)} networks or blocks"), torch_threads(self.threads):
+            quiet = self._reference_ms or self._time_reference()
+            calls = [self.inference(module, shape) for module, shape in zip(modules, shapes, strict=True)]
+            reference = self._reference()
+            unsettled = self.settle(reference)
+            rounds = time_rounds(calls, reference, self.n_rounds, self.min_seconds, self.clock)
+        return {**rounds.plain(), "quiet_ms": quiet, "faults": [*unsettled, *rounds.faults(quiet)]}
+
+    def _reference(self) -> Call:
+        from moo_nas.networks import build
+
+        return self.inference(build(REFERENCE, self.n_classes, 0), self.image_shape)
+
+    def _time_reference(self) -> float:
+        """Return the lower quartile of the reference's times in ms: other work only ever adds to them."""
+        with measuring("the reference network"), torch_threads(self.threads):
+            call, other = self._reference(), np.zeros(_EVICTED, dtype=np.uint8)
+            self.settle(call)
+            times = []
+            for _ in range(_REFERENCE_RUNS):
+                other += 1  # out of the caches, as it is between the networks that are timed
+                times.append(1e3 * self.clock(call, 0))
+        return float(np.quantile(times, 0.25))
+
+
+class CpuLatency(StopWatch):
+    """Latency of whole networks on this CPU in torch: a :class:`StopWatch`.
+
+    Example:
+        >>> from moo_nas.spaces import Architecture, SearchSpace
+        >>> a = Architecture.parse("stem_k3_s2_c16 ibn_d2_k3_s2_e6_c24 pool_conv_c64")
+        >>> meter = CpuLatency(image_size=32, n_rounds=3)
+        >>> bool(meter.measure([a], [0])[0, 0] > 0)
+        True
+    """
+
+    def inference(self, module: "nn.Module", shape: Sequence[int]) -> Call:
         import torch
 
-        channels = next(m.in_channels for m in module.modules() if isinstance(m, torch.nn.Conv2d))
-        shape = (self.batch_size, channels, size, size)
-        images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        images = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
         module.eval()
 
         def call() -> object:
@@ -145,20 +241,9 @@ class CpuLatency(Meter):
 
         return call
 
-    def _reference(self) -> Callable[[], object]:
-        from moo_nas.networks import build
 
-        return self._inference(build(_REFERENCE, self.n_classes, 0), self.image_size)
-
-    def _time_reference(self) -> float:
-        """Return the lower quartile of the reference's times in ms: other work only ever adds to them."""
-        call, other = self._reference(), np.zeros(_EVICTED, dtype=np.uint8)
-        times = []
-        with torch_threads(self.threads):
-            for _ in range(_REFERENCE_RUNS):
-                other += 1  # out of the caches, as it is between the networks that are timed
-                times.append(1e3 * _seconds(call, 0))
-        return float(np.quantile(times, 0.25))
+def _timing(kept: dict[str, Any]) -> Timing:
+    return Timing(Rounds.of(kept).ratios * kept["quiet_ms"], tuple(kept["faults"]))
 
 
 @contextmanager
@@ -172,43 +257,3 @@ def torch_threads(n: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def time_rounds(
-    calls: Sequence[Callable[[], object]],
-    reference: Callable[[], object],
-    n_rounds: int,
-    min_seconds: float,
-) -> FloatArray:
-    """Time every call once a round, in an order drawn anew each round, against a reference call.
-
-    Interleaving spreads a slow minute of the machine over all calls instead of a few, and the
-    drawn order keeps one call's caches from always favouring the same other. A call is repeated
-    until ``min_seconds`` have passed, after one repetition that warms up and is not counted.
-
-    Returns:
-        Time a repetition over the mean of the reference's times just before and just after,
-        ``(n_rounds, n_calls)``.
-    """
-    rng = np.random.default_rng(0)
-    ratios = np.empty((n_rounds, len(calls)))
-    for row in ratios:
-        reference()
-        before = _seconds(reference, 0)
-        for position in rng.permutation(len(calls)):
-            calls[position]()
-            spent = _seconds(calls[position], min_seconds)
-            after = _seconds(reference, 0)
-            row[position] = 2 * spent / (before + after)
-            before = after
-    return ratios
-
-
-def _seconds(call: Callable[[], object], min_seconds: float) -> float:
-    """Return the seconds a repetition of a call, repeated for at least so long."""
-    repeats, elapsed, start = 0, 0.0, time.perf_counter()
-    while repeats == 0 or elapsed < min_seconds:
-        call()
-        repeats += 1
-        elapsed = time.perf_counter() - start
-    return elapsed / repeats

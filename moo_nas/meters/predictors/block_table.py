@@ -1,8 +1,10 @@
-"""Latency from a table of single blocks measured on this device, corrected on a few whole networks."""
+"""Latency from a table of single blocks measured on a device, corrected on a few whole networks."""
 
 import copy
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any, Self
 
 import numpy as np
@@ -10,10 +12,10 @@ from scipy.optimize import nnls
 
 from moo_nas.arrays import FloatArray
 from moo_nas.errors import InputError, MeterError
-from moo_nas.meters.analytic import Analytic
 from moo_nas.meters.base import BlockMeter, Memory, Metric
-from moo_nas.meters.device.timer import CpuLatency
+from moo_nas.meters.device.timer import StopWatch
 from moo_nas.meters.predictors.sample import error_card, measured_networks
+from moo_nas.meters.predictors.saved_table import BlockTable
 from moo_nas.spaces import Architecture, Block, SearchSpace, StageSpace
 
 
@@ -35,25 +37,40 @@ class BlockTableLatency(BlockMeter):
         n_networks: How many whole networks the residual is fitted on.
 
     Example:
-        >>> BlockTableLatency(CpuLatency(image_size=96), n_networks=20).metrics[0].name
-        'latency_ms'
+        A prepared meter's table goes to a file, and predicts without measuring wherever that goes:
+
+        .. code-block:: python
+
+            meter = BlockTableLatency(CpuLatency(96)).prepare(space, store, seed=0)
+            meter.table.save("this_cpu.json")
+            HaeNAS(latency="this_cpu.json")  # there
     """
 
     metrics = (Metric("latency_ms", "ms", "min"),)
     reductions = ("sum",)
 
-    def __init__(self, timer: CpuLatency, n_networks: int = 20) -> None:
+    def __init__(self, timer: StopWatch, n_networks: int = 20) -> None:
         super().__init__(timer.image_size, timer.n_classes)
         if n_networks < 5:
             raise InputError(f"The residual needs at least 5 whole networks; got n_networks={n_networks}.")
         self.timer = timer
         self.n_networks = n_networks
-        self._table: dict[Block, float] = {}
-        self._weights = np.zeros(3)
+        self._table: BlockTable | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         return {"timer": self.timer.settings, "n_networks": self.n_networks}
+
+    @property
+    def table(self) -> BlockTable:
+        """The table that predictions are from, with its residual.
+
+        Raises:
+            MeterError: The meter is not prepared.
+        """
+        if self._table is None:
+            raise MeterError("No block is measured yet: prepare the meter on the space first.")
+        return self._table
 
     def prepare(self, space: SearchSpace, memory: Memory, seed: int) -> Self:
         if not isinstance(space, StageSpace):
@@ -61,39 +78,50 @@ class BlockTableLatency(BlockMeter):
         meter = copy.copy(self)
         meter.timer = self.timer.prepare(space, memory, seed)
         kept = memory.recall(f"block table/{self.timer.key}", lambda: meter._measure_blocks(space))
-        meter._table = {Block(**row): ms for row, ms in zip(kept["blocks"], kept["ms"], strict=True)}
+        bare = BlockTable(
+            {Block(**row): ms for row, ms in zip(kept["blocks"], kept["ms"], strict=True)},
+            self.image_size,
+            self.n_classes,
+            device=self.timer.settings["machine"],
+            settings={k: v for k, v in self.timer.settings.items() if k != "machine"},
+            versions=kept.get("versions", {}),
+            date=kept.get("date", ""),
+        )
         genomes, measured = measured_networks(space, meter.timer, self.n_networks, memory, seed)
-        features = np.array([meter._features(space, genome) for genome in genomes])
+        features = np.array([_features(bare, space.decode(genome)) for genome in genomes])
         fit = memory.recall(f"latency residual/{self.key}/{seed}", lambda: _fit(features, measured))
-        meter._weights = np.array(fit["weights"])
+        meter._table = replace(bare, weights=tuple(fit["weights"]), left_out=fit["left_out"])
         return meter
 
     def block_cost(self, block: Block) -> FloatArray:
-        return np.array([self._block_features(block) @ self._weights])
+        return np.array([self.table.cost(block)])
 
     def summed_blocks(self, architectures: Sequence[Architecture]) -> FloatArray:
         """Return the blocks' measured latencies in ms, summed, ``(n,)``: the prediction without residual."""
+        bare = replace(self.table, weights=None)
         blocks = (a.blocks(self.image_size, self.n_classes) for a in architectures)
-        return np.array([sum(self._block_features(b)[0] for b in some) for some in blocks])
+        return np.array([bare.summed(some) for some in blocks])
 
     def _measure_blocks(self, space: StageSpace) -> dict[str, Any]:
         from moo_nas.networks import build_block
 
         blocks = space.blocks(self.image_size, self.n_classes)
-        rounds = self.timer.time([build_block(block) for block in blocks], [b.in_size for b in blocks])
-        return {"blocks": [asdict(block) for block in blocks], "ms": np.median(rounds, axis=0).tolist()}
+        shapes = [(self.timer.batch_size, b.in_channels, b.in_size, b.in_size) for b in blocks]
+        timing = self.timer.time([build_block(block) for block in blocks], shapes)
+        return {
+            "blocks": [asdict(block) for block in blocks],
+            "ms": np.median(timing.latencies, axis=0).tolist(),
+            "rounds_ms": timing.latencies.tolist(),
+            "faults": list(timing.faults),
+            "versions": {name: version(name) for name in ("moo_nas", "torch")},
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
 
-    def _block_features(self, block: Block) -> FloatArray:
-        if block not in self._table:
-            raise MeterError(f"No measured latency of {block}: prepare the meter on the space first.")
-        layers = block.layers()
-        params = Analytic(self.image_size, self.n_classes).block_cost(block)[0]
-        return np.array([self._table[block], len(layers), params / 1e6])
 
-    def _features(self, space: StageSpace, genome: Any) -> FloatArray:
-        blocks = space.decode(genome).blocks(self.image_size, self.n_classes)
-        summed: FloatArray = np.sum([self._block_features(block) for block in blocks], axis=0)
-        return summed
+def _features(table: BlockTable, architecture: Architecture) -> FloatArray:
+    blocks = architecture.blocks(table.image_size, table.n_classes)
+    summed: FloatArray = np.sum([table.features(block) for block in blocks], axis=0)
+    return summed
 
 
 def _fit(features: FloatArray, measured: FloatArray) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.errors import InputError, MeterError
 from moo_nas.meters.base import Memory, Meter, Metric
-from moo_nas.meters.device.timer import CpuLatency
+from moo_nas.meters.device.timer import StopWatch
 from moo_nas.meters.predictors.sample import error_card, measured_networks
 from moo_nas.spaces import Architecture, SearchSpace
 
@@ -36,7 +36,7 @@ class MlpLatency(Meter):
     metrics = (Metric("latency_ms", "ms", "min"),)
     instant = True
 
-    def __init__(self, timer: CpuLatency, n_networks: int = 1000) -> None:
+    def __init__(self, timer: StopWatch, n_networks: int = 1000) -> None:
         if n_networks < 20:
             raise InputError(f"A perceptron needs at least 20 networks; got n_networks={n_networks}.")
         self.timer = timer

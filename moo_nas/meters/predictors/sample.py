@@ -7,14 +7,14 @@ from scipy import stats
 
 from moo_nas.arrays import FloatArray, IntArray, stable_seed
 from moo_nas.meters.base import Memory
-from moo_nas.meters.device.timer import CpuLatency
+from moo_nas.meters.device.timer import StopWatch
 from moo_nas.spaces import SearchSpace
 
 _DRAWS = 50  # of n genomes each, to find n distinct ones
 
 
 def measured_networks(
-    space: SearchSpace, timer: CpuLatency, n: int, memory: Memory, seed: int
+    space: SearchSpace, timer: StopWatch, n: int, memory: Memory, seed: int
 ) -> tuple[IntArray, FloatArray]:
     """Return ``n`` distinct random genomes ``(n, n_var)`` and their latencies in ms ``(n,)``.
 

@@ -1,0 +1,274 @@
+"""Measurements made on another device: networks go out as files, a table comes back.
+
+A board, a phone or a simulator needs no moo_nas: its owner runs the exported ONNX files with whatever
+measures there, and writes one row a network into a CSV file. What is read back is checked row by row
+before it is believed.
+"""
+
+import csv
+import hashlib
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from moo_nas.arrays import IntArray
+from moo_nas.errors import InputError, SpaceError
+from moo_nas.meters.base import Metric
+from moo_nas.meters.table import LookUp
+from moo_nas.spaces import Architecture, SearchSpace
+
+_SHOWN = 5  # bad rows that an error tells of
+
+_HOTTEST, _COLDEST = 150.0, -90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table of measurements.
+
+    Args:
+        name: Its heading; a unit ends it.
+        unit: The unit in words; none for text.
+        meaning: What it says, for whoever fills it in.
+        needed: Must every row have it?
+        lowest: The least value that can be.
+        highest: The greatest.
+        open_: Is ``lowest`` itself excluded?
+    """
+
+    name: str
+    unit: str | None
+    meaning: str
+    needed: bool = False
+    lowest: float = -math.inf
+    highest: float = math.inf
+    open_: bool = False
+
+    def value(self, text: str) -> float | str | None:
+        """Return what a cell says, None where it is empty.
+
+        Raises:
+            ValueError: It cannot be; the message says why.
+        """
+        text = text.strip()
+        if not text:
+            if self.needed:
+                raise ValueError(f"{self.name} is empty; leave out the rows that were not measured")
+            return None
+        if self.unit is None:
+            return text
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise ValueError(f"{self.name} must be a number, in {self.unit}; got '{text}'")
+        if value < self.lowest or value > self.highest or (self.open_ and value == self.lowest):
+            wanted = "more than 0" if self.open_ else "0 or more"
+            if self.highest < math.inf:
+                wanted = f"between {self.lowest:g} and {self.highest:g}"
+            raise ValueError(f"{self.name} must be {wanted}, in {self.unit}; got {text}")
+        return value
+
+
+COLUMNS = (
+    Column("architecture", None, "the network, as its line in manifest.csv", needed=True),
+    Column(
+        "latency_ms",
+        "milliseconds",
+        "median time of one run on the whole batch",
+        needed=True,
+        lowest=0,
+        open_=True,
+    ),
+    Column("spread_ms", "milliseconds", "half the distance between the quartiles of the runs", lowest=0),
+    Column("energy_mj", "millijoules", "energy of one run on the whole batch", lowest=0, open_=True),
+    Column("peak_power_w", "watts", "the highest power read during the runs", lowest=0, open_=True),
+    Column("tool", None, "what measured: the runtime, its version and settings, the power meter"),
+    Column(
+        "ambient_c",
+        "degrees Celsius",
+        "temperature of the room",
+        lowest=_COLDEST,
+        highest=_HOTTEST,
+    ),
+    Column("device", None, "what was measured on; the same in every row"),
+)
+_BY_NAME = {column.name: column for column in COLUMNS}
+
+_METRICS = (
+    Metric("latency_ms", "ms", "min"),
+    Metric("spread_ms", "ms", "min"),
+    Metric("energy_mj", "mJ", "min"),
+    Metric("peak_power_w", "W", "min"),
+)
+
+
+@dataclass(frozen=True)
+class DeviceTable:
+    """Networks measured on another device.
+
+    Attributes:
+        frame: The columns of :data:`COLUMNS`, indexed by each network's text as the space writes it.
+        genomes: The networks' canonical genomes ``(n, n_var)``, in the same order.
+        source: The file's name and a hash of it, with the device if it is told.
+
+    Example:
+        Networks measured on a board, as a metric of a problem:
+
+        .. code-block:: python
+
+            table = DeviceTable.read("pi4.csv", space)
+            evaluator = Evaluator(space, [Analytic(96, 10), table.meter()], pool=table.genomes)
+    """
+
+    frame: pd.DataFrame
+    genomes: IntArray
+    source: str
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], space: SearchSpace) -> "DeviceTable":
+        """Return the table of a CSV file, all of it checked.
+
+        Raises:
+            InputError: The file cannot be read, has a column that is not known, or a row that cannot
+                be: an architecture that is none or not of the space, a network twice, a value that is
+                no number, out of range or of another unit. The message names the lines.
+        """
+        path = Path(path)
+        try:
+            data = path.read_bytes()
+            text = data.decode("utf-8-sig")
+        except OSError as error:
+            raise InputError(f"The table {path} cannot be read: {error.strerror}.") from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"The table {path} must be UTF-8 text; byte {error.start} is not.") from error
+        reader = csv.reader(text.splitlines(keepends=True), strict=True)
+        rows: list[dict[str, float | str | None]] = []
+        genomes: dict[tuple[int, ...], int] = {}
+        wrong: list[str] = []
+        devices: dict[str, int] = {}
+        for line, cells in _lines(reader, path, wrong):
+            try:
+                row = _row(cells)
+                genome = _genome(str(row["architecture"]), space)
+                if genome in genomes:
+                    raise ValueError(f"the same network as line {genomes[genome]}: '{row['architecture']}'")
+                genomes[genome] = line
+                device = str(row.get("device") or "")
+                if devices.setdefault(device, line) == line and len(devices) > 1:
+                    other = next(iter(devices))
+                    raise ValueError(f"device '{device}', but line {devices[other]} has '{other}'")
+                rows.append(row)
+            except ValueError as error:
+                wrong.append(f"line {line}: {error}")
+        if not rows and not wrong:
+            wrong.append("it has no rows")
+        if wrong:
+            more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+            raise InputError(
+                f"{path} is not taken, {len(wrong)} fault{'s' * (len(wrong) > 1)}: "
+                f"{'; '.join(wrong[:_SHOWN])}{more}."
+            )
+        matrix = np.array(list(genomes), dtype=np.int64)
+        frame = pd.DataFrame(
+            {
+                c.name: pd.Series([row.get(c.name) for row in rows], dtype="float64" if c.unit else "str")
+                for c in COLUMNS[1:]
+            }
+        )
+        frame.index = pd.Index([str(space.decode(g)) for g in matrix], name="architecture")
+        device = next(iter(devices))
+        digest = hashlib.sha256(data).hexdigest()[:16]
+        return cls(frame, matrix, f"{path.name} ({digest})" + (f", {device}" if device else ""))
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics that some row has a value of."""
+        return tuple(metric for metric in _METRICS if self.frame[metric.name].notna().any())
+
+    def meter(self) -> LookUp:
+        """Return the meter that looks up what was measured."""
+        return LookUp(self.frame, self.metrics, self.source)
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write the table with architectures as the space writes them; columns without a value are left out.
+
+        Raises:
+            InputError: It cannot be written.
+        """
+        target = Path(path)
+        fresh = target.with_name(f".{target.name}.new")
+        try:
+            fresh.write_text(self.frame.dropna(axis="columns", how="all").to_csv(), encoding="utf-8")
+            fresh.replace(target)
+        except OSError as error:
+            raise InputError(f"{target} cannot be written: {error.strerror}.") from error
+        return target
+
+
+def _lines(reader: Any, path: Path, wrong: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield each row with its line number; a row of another length is told in ``wrong``."""
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        _check_header(header, path)
+        line = reader.line_num + 1
+        for cells in reader:
+            # A quoted cell may go over lines: the row is where it begins.
+            begun, line = line, reader.line_num + 1
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(header):
+                wrong.append(f"line {begun}: {len(cells)} cells under {len(header)} headings")
+                continue
+            yield begun, dict(zip(header, cells, strict=True))
+    except csv.Error as error:
+        wrong.append(f"line {reader.line_num}: {error}")
+
+
+def _check_header(header: list[str], path: Path) -> None:
+    known = ", ".join(_BY_NAME)
+    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        raise InputError(f"{path}, line 1: cells are separated by commas; got '{header[0]}'.")
+    for name in header:
+        if name not in _BY_NAME:
+            close = get_close_matches(name, _BY_NAME, n=1, cutoff=0.4)
+            hint = f"; did you mean '{close[0]}'" if close else ""
+            raise InputError(f"{path}, line 1: unknown column '{name}'{hint}? Known: {known}.")
+        if header.count(name) > 1:
+            raise InputError(f"{path}, line 1: the column '{name}' is there more than once.")
+    for column in COLUMNS:
+        if column.needed and column.name not in header:
+            raise InputError(f"{path}, line 1: the column '{column.name}' is missing. Known: {known}.")
+
+
+def _row(cells: dict[str, str]) -> dict[str, float | str | None]:
+    row = {name: _BY_NAME[name].value(text) for name, text in cells.items()}
+    latency, energy, peak = (row.get(name) for name in ("latency_ms", "energy_mj", "peak_power_w"))
+    if isinstance(latency, float) and isinstance(energy, float) and isinstance(peak, float):
+        mean = energy / latency
+        if mean > 1.01 * peak:  # a hundredth for rounding
+            raise ValueError(
+                f"energy_mj / latency_ms is {mean:.4g} W on average, more than peak_power_w, {peak:.4g}: "
+                "one of them is in another unit"
+            )
+    return row
+
+
+def _genome(text: str, space: SearchSpace) -> tuple[int, ...]:
+    try:
+        architecture = Architecture.parse(text)
+    except SpaceError as error:
+        raise ValueError(f"unknown architecture: {str(error).rstrip('.')}") from error
+    try:
+        genome = space.canonical(space.encode(architecture)[None])[0]
+    except SpaceError as error:
+        raise ValueError(f"not of the {space.name}: {str(error).rstrip('.')}") from error
+    return tuple(map(int, genome))

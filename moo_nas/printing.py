@@ -1,0 +1,87 @@
+"""Results on the terminal."""
+
+import math
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from moo_nas.analysis.tables import Measured
+from moo_nas.study import Comparison, Run
+
+SHOWN_ROWS = 12
+
+
+def print_run(run: Run, out: Console) -> None:
+    """Print what a run found, and what of it is to be doubted."""
+    n, failed = len(run.table), int(run.table.failed.sum())
+    out.print(f"{n} architectures evaluated, {failed} failed; stopped: {run.stop_reason}.")
+    for metric in run.formulation.settings.get("left_out", ()):
+        out.print(f"The factor of {metric} is left out: the problem has no meter for it.")
+    shown = run.front
+    if run.stop_reason == "infeasible":
+        out.print("Nothing met the limits. The least violating:")
+        shown = run.least_violating
+    elif len(shown):
+        out.print(f"Front: {len(shown)} architectures.")
+    if len(shown):
+        metrics = list(run.formulation.metrics)
+        table = Table(*metrics, box=None, pad_edge=False, header_style="bold", expand=True)
+        table.add_column("architecture", no_wrap=True, overflow="ellipsis", ratio=1)
+        ordered = shown.sort_values(metrics[-1])
+        for _, row in ordered.head(SHOWN_ROWS).iterrows():
+            table.add_row(*(f"{row[metric]:.5g}" for metric in metrics), row["architecture"])
+        out.print(table)
+        if len(ordered) > SHOWN_ROWS:
+            out.print(f"... and {len(ordered) - SHOWN_ROWS} more in front.csv")
+    columns = Measured.of(run.measured)
+    if columns is not None and run.measured is not None:
+        error = (run.measured[columns.predicted] / run.measured[columns.metric] - 1).abs().median()
+        out.print(
+            f"{columns.metric} measured on this machine: the prediction is off by {error:.1%} in the median."
+        )
+    faults = run.record.get("timings", {}).get("faults", [])
+    if faults:
+        more = f" ({len(faults)} faults, all in run.json)" if len(faults) > 1 else ""
+        out.print(f"Timings are doubtful: {faults[0]}{more}.", markup=False)
+    if run.folder is not None:
+        out.print(f"Files: {run.folder}")
+
+
+def print_proxies(table: pd.DataFrame, out: Console) -> None:
+    """Print what proxies are worth."""
+    results = [c.removesuffix("_low") for c in table.columns if c.endswith("_low")]
+    headings = ["repeatability (95 %)", "seeds for 0.9", "params", "flops", *results, "seconds", "of"]
+    shown = Table("proxy", *headings, box=None, pad_edge=False, header_style="bold")
+    for row in table.to_dict("records"):
+        needed = row["seeds_for_0.9"]
+        shown.add_row(
+            row["proxy"],
+            f"{row['repeatability']:.2f} ({row['low']:.2f} to {row['high']:.2f})",
+            "never" if math.isinf(needed) else f"{needed:.0f}",
+            f"{row['params']:.2f}",
+            f"{row['flops']:.2f}",
+            *(f"{row[r]:.2f} ({row[f'{r}_low']:.2f} to {row[f'{r}_high']:.2f})" for r in results),
+            "" if math.isnan(row["seconds"]) else f"{row['seconds']:.3f}",
+            str(row["n"]),
+        )
+    out.print("Spearman's rank correlation with the proxy under another seed, with costs, with results:")
+    out.print(shown)
+
+
+def print_comparison(comparison: Comparison, out: Console) -> None:
+    """Print the methods of a comparison, best first."""
+    means = ["hypervolume", "front_size", *(f"best_{m}" for m in comparison.judge.metrics)]
+    ran = comparison.table[comparison.table["stop_reason"] != "refused"]
+    table = Table("method", "runs", *means, box=None, pad_edge=False, header_style="bold")
+    grouped = ran.groupby("method", sort=False)
+    for method, medians in grouped[means].median().sort_values("hypervolume", ascending=False).iterrows():
+        table.add_row(
+            str(method), str(len(grouped.get_group(method))), *(f"{value:.4g}" for value in medians)
+        )
+    out.print("Medians over seeds:")
+    out.print(table)
+    for method, reason in comparison.refused.items():
+        out.print(f"{method}: refused. {reason}")
+    if comparison.folder is not None:
+        out.print(f"Files: {comparison.folder}")

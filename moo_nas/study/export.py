@@ -1,0 +1,208 @@
+"""A problem's networks as files for another device, and what its owner needs to know."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moo_nas.arrays import IntArray, stable_hash, stable_seed
+from moo_nas.errors import InputError
+from moo_nas.meters import Analytic, BlockMeter
+from moo_nas.meters.device import StopWatch
+from moo_nas.meters.device.elsewhere import COLUMNS
+from moo_nas.problem import NASProblem
+
+_DRAWS = 50  # of n genomes each, to find n distinct ones
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What was written: how many networks, and where."""
+
+    folder: Path
+    n_networks: int
+    n_bytes: int
+
+
+def export_networks(
+    problem: NASProblem,
+    n: int,
+    out: str | os.PathLike[str],
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Export:
+    """Write random networks of a problem as ONNX files, with a manifest and a table to fill in.
+
+    The folder then has ``networks/*.onnx``, ``manifest.json`` and ``manifest.csv`` (architecture,
+    file, sha256, bytes, input shape), ``measurements.csv`` (the architectures, and empty columns) and
+    a ``README.md`` that says what goes into them. Networks have random weights. Started again on the
+    same folder, an export goes on where it was.
+
+    Args:
+        problem: Whose space; image size, classes and batch are those its latency is of.
+        n: How many distinct networks; all there are, if the space has fewer.
+        out: The folder; made if there is none.
+        seed: What draws networks and weights.
+        progress: Called with how many of how many are written.
+
+    Raises:
+        InputError: No room on the disk, another export in the folder, or the package ``onnx`` is
+            not installed.
+    """
+    if n < 1:
+        raise InputError(f"At least 1 network is exported; got n={n}.")
+    if seed < 0:
+        raise InputError(f"The seed must not be negative; got {seed}.")
+    size, batch, n_classes = _input(problem)
+    from moo_nas.networks import build
+    from moo_nas.networks.onnx import INPUT, IR_VERSION, OPSET, OUTPUT, to_onnx
+
+    shape = (batch, 3, size, size)
+    definition = {
+        "problem": {"name": problem.name, **problem.options},
+        "space": stable_hash(problem.space.settings),
+        "n": n,
+        "seed": seed,
+        "n_classes": n_classes,
+        "input": {"name": INPUT, "shape": list(shape), "type": "float32"},
+        "output": {"name": OUTPUT, "shape": [batch, n_classes], "type": "float32"},
+        "opset": OPSET,
+        "ir_version": IR_VERSION,
+        "versions": {name: version(name) for name in ("moo_nas", "torch")},
+    }
+    genomes = _distinct(problem, n, stable_seed("exported networks", seed))
+    architectures = [problem.space.decode(genome) for genome in genomes]
+    folder = Path(out)
+    params = Analytic(size, n_classes).measure(architectures, [0] * len(architectures))[:, 0]
+    _make(folder, definition, int(4 * params.sum()))
+    rows: list[dict[str, Any]] = []
+    for done, architecture in enumerate(architectures, start=1):
+        name = f"networks/{stable_hash(str(architecture), definition)}.onnx"
+        path = folder / name
+        if not path.exists():
+            _put(path, to_onnx(build(architecture, n_classes, seed), shape))
+        data = path.read_bytes()
+        rows.append(
+            {
+                "architecture": str(architecture),
+                "file": name,
+                "sha256": hashlib.sha256(data).hexdigest(),
+                "bytes": len(data),
+                "input_shape": "x".join(map(str, shape)),
+            }
+        )
+        if progress is not None:
+            progress(done, len(architectures))
+    _put(folder / "manifest.csv", _csv(list(rows[0]), [list(row.values()) for row in rows]))
+    names = [column.name for column in COLUMNS]
+    table = folder / "measurements.csv"
+    if not table.exists():  # or what was filled in would be lost
+        blank = [""] * (len(names) - 1)
+        _put(table, _csv(names, [[row["architecture"], *blank] for row in rows]))
+    _put(folder / "README.md", _readme(problem.name, len(rows), shape).encode())
+    manifest = {**definition, "networks": rows}
+    _put(folder / _MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
+    return Export(folder, len(rows), sum(row["bytes"] for row in rows))
+
+
+def _input(problem: NASProblem) -> tuple[int, int, int]:
+    """Return pixels, batch and classes of what a problem's latency is of."""
+    sources = problem.evaluator.sources
+    for meter in (*problem.timers.values(), *sources):
+        if isinstance(meter, StopWatch):
+            return meter.image_size, meter.batch_size, meter.n_classes
+    for source in sources:
+        if isinstance(source, BlockMeter):
+            return source.image_size, 1, source.n_classes
+    raise InputError(
+        f"Problem '{problem.name}' has neither a stop-watch nor a formula that would say for images of "
+        "how many pixels its networks are."
+    )
+
+
+def _distinct(problem: NASProblem, n: int, seed: int) -> IntArray:
+    n = min(n, problem.space.size)
+    found: dict[tuple[int, ...], None] = {}
+    for draw in range(_DRAWS):
+        if len(found) >= n:
+            break
+        for genome in problem.evaluator.draw(n, stable_seed(seed, draw)):
+            found.setdefault(tuple(map(int, genome)))
+    return np.array(list(found)[:n], dtype=np.int64)
+
+
+def _make(folder: Path, definition: dict[str, Any], n_bytes: int) -> None:
+    """Make the folder, unless it holds another export or has no room."""
+    marker = folder / ".export.json"
+    text = json.dumps(definition, sort_keys=True, indent=2)
+    try:
+        if marker.exists():
+            if marker.read_text(encoding="utf-8") != text:
+                raise InputError(f"{folder} holds another export. Choose another folder.")
+        elif folder.exists() and any(folder.iterdir()):
+            raise InputError(f"{folder} is not empty. Choose another folder.")
+        (folder / "networks").mkdir(parents=True, exist_ok=True)
+        there = sum(path.stat().st_size for path in (folder / "networks").iterdir())
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise InputError(f"{folder} cannot be used: {error.strerror}.") from error
+    needed = n_bytes - there
+    if needed > 0.95 * free:
+        raise InputError(
+            f"The networks take {needed / 1e9:.3g} GB; {folder} has {free / 1e9:.3g} GB left. Free space, "
+            "export fewer, or choose another folder."
+        )
+    _put(marker, text.encode())
+
+
+def _put(path: Path, data: bytes) -> None:
+    """Put a file in place, whole."""
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        fresh.write_bytes(data)
+        fresh.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _csv(header: list[str], rows: list[list[Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([header, *rows])
+    return text.getvalue().encode()
+
+
+def _readme(name: str, n: int, shape: tuple[int, ...]) -> str:
+    columns = "\n".join(
+        f"| `{c.name}` | {c.unit or 'text'} | {'yes' if c.needed else 'no'} | {c.meaning} |" for c in COLUMNS
+    )
+    return f"""# {n} networks to measure
+
+Random networks of `{name}`, with random weights, as ONNX files under `networks/`. Each takes `images`,
+float32 of shape {" x ".join(map(str, shape))}, and puts out `scores`. `manifest.csv` says which file is
+which architecture, and its sha256; `manifest.json` says also the opset and how they were made.
+
+Run every file on the device: some runs to warm up, then enough that the median settles; in rounds over
+all files rather than one file after the other, so that a warm or busy spell is shared by all. Write the
+results into `measurements.csv`, one row a network, separated by commas, with a point as decimal mark:
+
+| column | in | needed | what |
+|---|---|---|---|
+{columns}
+
+Leave out the rows of networks that could not be run, and columns that were not measured. Then:
+
+    moo-nas measure import measurements.csv {name} --out measured.csv
+
+Rows that cannot be are refused by line number, and nothing is written before all are good.
+"""

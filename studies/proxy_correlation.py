@@ -232,8 +232,8 @@ def picture(table: pd.DataFrame) -> Figure:
         axes.axvline(0, color="black", linewidth=0.8)
         axes.grid(axis="x", alpha=0.3)
         axes.set_title(title)
-        axes.set_xlabel("Spearman's rank correlation with test accuracy, 95 % interval")
-        axes.legend(fontsize=8, frameon=False, loc="upper left")
+        axes.set_xlabel("Spearman with test accuracy, 95 % interval")
+        axes.legend(fontsize=8, frameon=False, loc="lower right")
     return figure
 
 

@@ -233,7 +233,7 @@ def picture(table: pd.DataFrame) -> Figure:
         axes.grid(axis="x", alpha=0.3)
         axes.set_title(title)
         axes.set_xlabel("Spearman with test accuracy, 95 % interval")
-        axes.legend(fontsize=8, frameon=False, loc="lower right")
+        axes.legend(fontsize=8, frameon=False, loc="center left")
     return figure
 
 

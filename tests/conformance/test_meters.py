@@ -79,7 +79,11 @@ class TestMetersOnATinySpace(MeterKit):
 
 def test_every_meter_has_a_case():
     known = [getattr(meters, name) for name in meters.__all__]
-    concrete = {c.__name__ for c in known if issubclass(c, Meter) and not inspect.isabstract(c)}
+    concrete = {
+        c.__name__
+        for c in known
+        if isinstance(c, type) and issubclass(c, Meter) and not inspect.isabstract(c)
+    }
     assert concrete <= set(CASES)
     assert {type(CASES[name]()).__name__ for name in concrete} == concrete
 

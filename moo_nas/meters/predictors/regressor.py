@@ -1,0 +1,183 @@
+"""What every regressor of a hardware cost does: fit on few measurements, predict with an uncertainty."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from moo_nas.arrays import FloatArray, IntArray
+from moo_nas.errors import InputError, MeterError
+from moo_nas.meters.predictors.sample import error_card
+
+_FEWEST = 5
+_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where a cost lies with a probability: bounds ``(n,)``, in the cost's unit."""
+
+    low: FloatArray
+    high: FloatArray
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Samples' costs ``(n,)``, and what fits that had not seen them predicted, with spreads."""
+
+    costs: FloatArray
+    predicted: FloatArray
+    spread: FloatArray
+
+    @property
+    def ratios(self) -> FloatArray:
+        """Absolute log errors over spreads, ``(n,)``."""
+        ratios: FloatArray = np.abs(np.log(self.costs / self.predicted)) / self.spread
+        return ratios
+
+
+class Regressor(ABC):
+    r"""Predicts a positive cost from features, with an uncertainty that its own errors have shown.
+
+    Subclasses give ``settings``, ``_fitted`` and ``_costs``.
+
+    The uncertainty is cross-validated: each of five folds is predicted by a fit on the others, and
+    with residuals :math:`r_i = \log y_i - \log \hat y_i` and the regressor's own spread :math:`s_i`
+    (one, where it has none), a cost lies in :math:`\hat y e^{\pm q s}`, where :math:`q` is that
+    quantile of :math:`|r_i| / s_i` which makes the share of a new sample as asked (conformal
+    prediction by cross-validation). Its standard deviation is :math:`\hat y s` times the root
+    mean square of :math:`r_i / s_i`.
+
+    The fit depends on neither the order of the samples nor the unit of the cost, and is the same
+    every time: it takes one thread.
+
+    References:
+        R. Barber et al. Predictive inference with the jackknife+. Annals of Statistics 49(1), 2021.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self) -> None:
+        self._residuals: Residuals | None = None
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What the fit depends on beside the samples, as JSON."""
+
+    def fit(self, features: FloatArray, costs: FloatArray) -> Self:
+        """Return the regressor fitted to costs ``(n,)`` of samples with features ``(n, k)``.
+
+        Raises:
+            InputError: Fewer than five samples, a cost that is not positive and finite, or costs
+                that are all the same.
+        """
+        features, costs = _checked(features, costs)
+        fitted = self._fitted(features, costs)
+        fitted._residuals = Residuals(costs, *cross_predict(self, features, costs))
+        return fitted
+
+    def predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return costs ``(n,)`` and their standard deviations ``(n,)``, in the cost's unit.
+
+        Raises:
+            MeterError: The regressor is not fitted.
+        """
+        residuals = self._known()
+        predicted, spread = self._costs(features)
+        return predicted, predicted * spread * float(np.sqrt(np.mean(residuals.ratios**2)))
+
+    def interval(self, features: FloatArray, coverage: float = 0.9) -> Interval:
+        """Return where costs lie with this probability.
+
+        Raises:
+            MeterError: The regressor is not fitted.
+            InputError: A coverage outside of (0, 1).
+        """
+        if not 0 < coverage < 1:
+            raise InputError(f"A coverage lies between 0 and 1; got {coverage}.")
+        residuals = self._known()
+        return _interval(*self._costs(features), residuals.ratios, coverage)
+
+    def held_out(self) -> dict[str, float]:
+        """Return the error card of the cross-validation: predictions of samples not fitted on.
+
+        The intervals whose coverage it has are made of the other folds' errors.
+
+        Raises:
+            MeterError: The regressor is not fitted.
+        """
+        residuals = self._known()
+        low, high = np.empty(len(residuals.costs)), np.empty(len(residuals.costs))
+        for fold in folds(len(residuals.costs)):
+            bounds = _interval(
+                residuals.predicted[fold], residuals.spread[fold], np.delete(residuals.ratios, fold), 0.9
+            )
+            low[fold], high[fold] = bounds.low, bounds.high
+        return error_card(residuals.predicted, residuals.costs, low, high)
+
+    @abstractmethod
+    def _fitted(self, features: FloatArray, costs: FloatArray) -> Self:
+        """Return a copy fitted to sound samples, without its uncertainty."""
+
+    @abstractmethod
+    def _costs(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return costs ``(n,)`` and their relative spreads ``(n,)``, in units of its own."""
+
+    def _known(self) -> Residuals:
+        if self._residuals is None:
+            raise MeterError(f"The regressor '{self.name}' is not fitted: call fit first.")
+        return self._residuals
+
+
+def cross_predict(
+    regressor: Regressor, features: FloatArray, costs: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return costs ``(n,)`` and spreads ``(n,)`` of samples, each predicted by a fit without its fold."""
+    predicted, spread = np.empty(len(costs)), np.empty(len(costs))
+    for fold in folds(len(costs)):
+        rest = np.setdiff1d(np.arange(len(costs)), fold)
+        model = regressor._fitted(features[rest], costs[rest])
+        predicted[fold], spread[fold] = model._costs(features[fold])
+    return predicted, spread
+
+
+def folds(n: int) -> list[IntArray]:
+    """Return five folds of ``n`` samples, the same every time."""
+    order = np.random.default_rng(0).permutation(n)
+    return [np.sort(order[start::_FOLDS]) for start in range(min(_FOLDS, n))]
+
+
+def _interval(
+    predicted: FloatArray, spread: FloatArray, ratios: FloatArray, coverage: float
+) -> Interval:
+    n = len(ratios)
+    rank = int(np.ceil((n + 1) * coverage))
+    # With too few samples for the asked share the largest residual is the best that is known.
+    wide = np.exp(np.sort(ratios)[min(rank, n) - 1] * spread)
+    return Interval(predicted / wide, predicted * wide)
+
+
+def _checked(features: FloatArray, costs: FloatArray) -> tuple[FloatArray, FloatArray]:
+    features, costs = np.asarray(features, dtype=np.float64), np.asarray(costs, dtype=np.float64)
+    if features.ndim != 2 or costs.shape != (len(features),):
+        raise InputError(
+            f"A fit needs features (n, k) and costs (n,); got {features.shape} and {costs.shape}."
+        )
+    if len(costs) < _FEWEST:
+        raise InputError(f"A fit needs at least {_FEWEST} measured samples; got {len(costs)}.")
+    wrong = np.flatnonzero(~(np.isfinite(costs) & (costs > 0)))
+    if len(wrong):
+        raise InputError(f"Costs must be positive and finite; sample {wrong[0]} has {costs[wrong[0]]}.")
+    bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if len(bad):
+        raise InputError(f"Features must be finite; those of sample {bad[0]} are not.")
+    if np.ptp(costs) == 0:
+        raise InputError(
+            f"All {len(costs)} samples cost {costs[0]}: there is nothing to learn. Measure other "
+            "architectures, or look for a clock that is too coarse."
+        )
+    # Whatever order samples come in, one fit.
+    order = np.lexsort((costs, *features.T[::-1]))
+    return features[order], costs[order]

@@ -78,7 +78,9 @@ def test_a_chain_of_convolutions_has_nothing_to_run_side_by_side():
 
 
 def test_parallel_edges_of_one_kind_are_siblings():
-    wide = cell_features("nor_conv_1x1", "nor_conv_1x1", "nor_conv_1x1", "skip_connect", "none", "skip_connect")
+    wide = cell_features(
+        "nor_conv_1x1", "nor_conv_1x1", "nor_conv_1x1", "skip_connect", "none", "skip_connect"
+    )
     assert wide["live.path"] == 1
     assert wide["live.parallel"] == 2
     assert wide["live.siblings.conv1"] == 2

@@ -39,7 +39,9 @@ def test_a_product_of_features_is_learned_where_a_sum_is_not_enough():
     features = rng.uniform(1, 3, (300, 3))
     costs = 1 + features[:, 0] * features[:, 1] ** 2
     errors = {
-        name: np.median(np.abs(SMOOTH[name]().fit(features[:80], costs[:80]).predict(features[80:])[0] / costs[80:] - 1))
+        name: np.median(
+            np.abs(SMOOTH[name]().fit(features[:80], costs[:80]).predict(features[80:])[0] / costs[80:] - 1)
+        )
         for name in ("linear ridge", "Gaussian process", "best")
     }
     assert errors["Gaussian process"] < 0.2 * errors["linear ridge"]

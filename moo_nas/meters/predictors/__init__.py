@@ -4,17 +4,19 @@ from moo_nas.meters.predictors.best import Best
 from moo_nas.meters.predictors.block_table import BlockTableLatency
 from moo_nas.meters.predictors.boosting import GradientBoosting
 from moo_nas.meters.predictors.domain import Domain
-from moo_nas.meters.predictors.features import cost_features, feature_matrix
+from moo_nas.meters.predictors.features import cost_features, feature_groups, feature_matrix
 from moo_nas.meters.predictors.gaussian_process import GaussianProcess
 from moo_nas.meters.predictors.mlp import MlpLatency
 from moo_nas.meters.predictors.perceptron import Perceptron, one_hot
 from moo_nas.meters.predictors.predicted_cost import PredictedCost
 from moo_nas.meters.predictors.regressor import Interval, Regressor
 from moo_nas.meters.predictors.ridge import Ridge
+from moo_nas.meters.predictors.transfer import DeviceTransfer
 
 __all__ = [
     "Best",
     "BlockTableLatency",
+    "DeviceTransfer",
     "Domain",
     "GaussianProcess",
     "GradientBoosting",
@@ -25,6 +27,7 @@ __all__ = [
     "Regressor",
     "Ridge",
     "cost_features",
+    "feature_groups",
     "feature_matrix",
     "one_hot",
 ]

@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from moo_nas.arrays import FloatArray
+from moo_nas.meters.predictors.regressor import Groups
 from moo_nas.meters.predictors.standardised import Standardised
 
 
@@ -27,7 +28,7 @@ class GradientBoosting(Standardised):
 
     name: ClassVar[str] = "gradient boosting"
 
-    def _fit(self, features: FloatArray, targets: FloatArray) -> None:
+    def _fit(self, features: FloatArray, targets: FloatArray, groups: Groups) -> None:
         from sklearn.ensemble import GradientBoostingRegressor
 
         self._model = GradientBoostingRegressor(

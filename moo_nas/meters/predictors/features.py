@@ -35,10 +35,12 @@ def cost_features(architecture: Architecture, image_size: int, n_classes: int) -
     ``squeezes``, ``stage2.squeezes``  how many blocks squeeze and excite
     ================================== =======================================================
 
-    Of cells, summed over them, three times: over all edges (``cell``), over the *needed* ones, which
-    lead to the output (``needed``: an exporter that goes back from the output leaves out the rest),
-    and over the *live* ones, which the input reaches as well (``live``: what a compiler keeps that
-    knows a sum of nothing to be nothing):
+    Of cells, summed over them, four times: over all edges (``cell``); over the *needed* ones, which
+    lead to the output (``needed``: an exporter that goes back from the output leaves out the rest);
+    over those and an edge that leads nowhere where there is just one (``run``: HW-NAS-Bench's
+    Raspberry Pi took time for such a one, not for several); and over the *live* ones, which the
+    input reaches as well (``live``: what a compiler keeps that knows a sum of nothing to be
+    nothing). Features of single nodes are of the first two alone:
 
     ================================== =======================================================
     ``needed.conv3``, ``needed.skip``  how many edges have this operation
@@ -88,6 +90,23 @@ def feature_matrix(features: Sequence[Mapping[str, float]], names: Sequence[str]
     return np.array([[row.get(name, 0.0) for name in names] for row in features]).reshape(-1, len(names))
 
 
+def feature_groups(names: Sequence[str]) -> tuple[str, ...]:
+    """Return which features are alike: totals, those of stages, and each view of cells and of their nodes.
+
+    Example:
+        >>> feature_groups(["all.macs", "conv3.layers", "stage2.macs", "needed.conv3", "needed.node2.in"])
+        ('total', 'total', 'stage', 'needed', 'needed.node')
+    """
+    return tuple(_group(name) for name in names)
+
+
+def _group(name: str) -> str:
+    first, _, rest = name.partition(".")
+    if first in ("cell", "needed", "run", "live"):
+        return f"{first}.node" if rest.startswith("node") and "." in rest else first
+    return "stage" if first.startswith("stage") or first == "head" else "total"
+
+
 def _placed(
     architecture: Architecture, image_size: int, n_classes: int
 ) -> Iterable[tuple[str, tuple[Block, ...]]]:
@@ -109,7 +128,7 @@ def _block_features(place: str, block: Block) -> tuple[tuple[str, float], ...]:
         kind = _kind(layer)
         work[kind] = work[kind] + _work(layer) if kind in work else _work(layer)
     made = {f"{place}.{kind}": values for kind, values in work.items()}
-    made["all"] = made[place] = np.sum(list(work.values()), axis=0)
+    made["all"] = made[place] = sum(work.values(), np.zeros(len(_WORK)))
     named = [
         (f"{where}.{what}", value)
         for where, values in {**work, **made}.items()
@@ -142,36 +161,47 @@ def _work(layer: Layer) -> FloatArray:
 @functools.lru_cache(maxsize=1 << 15)
 def _cell_features(cell: Cell) -> tuple[tuple[str, float], ...]:
     needed = needed_edges(cell)
-    return tuple(
-        (f"{name}.{what}", float(value))
-        for name, edges in (("cell", cell.present), ("needed", needed), ("live", live_edges(cell)))
-        for what, value in _graph_features(cell, edges).items()
-    )
+    idle = len(cell.present) - len(needed)
+    named: list[tuple[str, float]] = []
+    for name, edges, by_node in (
+        ("cell", cell.present, True),
+        ("needed", needed, True),
+        ("run", cell.present if idle == 1 else needed, False),
+        ("live", live_edges(cell), False),
+    ):
+        counts = _graph_features(cell, edges) | (_node_features(cell, edges) if by_node else {})
+        named += [(f"{name}.{what}", float(value)) for what, value in counts.items() if value]
+    return tuple(named)
 
 
 def _graph_features(cell: Cell, edges: tuple[Edge, ...]) -> dict[str, int]:
     made: Counter[str] = Counter(_operation(edge) for edge in edges)
     convolutions = [edge for edge in edges if edge.operation.kind == "conv"]
-    into, out = Counter(e.target for e in edges), Counter(e.source for e in edges)
-    convs_into, convs_out = Counter(e.target for e in convolutions), Counter(e.source for e in convolutions)
+    into, convolved = Counter(edge.target for edge in edges), {edge.target for edge in convolutions}
     made["additions"] = sum(n - 1 for n in into.values())
-    made["lone_additions"] = sum(max(n - 1 - (node in convs_into), 0) for node, n in into.items())
+    made["lone_additions"] = sum(max(n - 1 - (node in convolved), 0) for node, n in into.items())
     made["nodes"] = len(into)
-    made["activated"] = len(convs_out)
+    made["activated"] = len({edge.source for edge in convolutions})
     layers = Counter((edge.source, _operation(edge)) for edge in edges if edge.operation.is_layer)
     for (_, name), n in layers.items():
         made[f"siblings.{name}"] += n - 1
     made["path"] = _longest(cell, edges, lambda edge: True)
     made["layer_path"] = _longest(cell, edges, lambda edge: edge.operation.is_layer)
     made["conv_path"] = _longest(cell, edges, lambda edge: edge.operation.kind == "conv")
-    for node in range(1, cell.n_nodes + 1):
-        made[f"node{node}.in"] = into[node]
-        made[f"node{node}.in_convs"] = convs_into[node]
-        made[f"node{node}.convolved"] = int(node in convs_into)
-        made[f"node{node}.out"] = out[node]
-        made[f"node{node}.out_convs"] = convs_out[node]
-        made[f"node{node}.activated"] = int(node in convs_out)
-    return {name: value for name, value in made.items() if value}
+    return made
+
+
+def _node_features(cell: Cell, edges: tuple[Edge, ...]) -> dict[str, int]:
+    made: Counter[str] = Counter()
+    for edge in edges:
+        made[f"node{edge.target}.in"] += 1
+        made[f"node{edge.source}.out"] += 1
+        if edge.operation.kind == "conv":
+            made[f"node{edge.target}.in_convs"] += 1
+            made[f"node{edge.source}.out_convs"] += 1
+            made[f"node{edge.target}.convolved"] = 1
+            made[f"node{edge.source}.activated"] = 1
+    return made
 
 
 def _operation(edge: Edge) -> str:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from moo_nas.arrays import FloatArray, IntArray
+from moo_nas.meters.predictors.regressor import Groups
 from moo_nas.meters.predictors.standardised import Standardised
 
 _HIDDEN = (64, 64)
@@ -36,14 +37,14 @@ class Perceptron(Standardised):
     raw: ClassVar[bool] = True
 
     def __init__(self, seed: int = 0) -> None:
-        super().__init__()
+        super().__init__("log")
         self.seed = seed
 
     @property
     def settings(self) -> dict[str, Any]:
         return {**super().settings, "seed": self.seed}
 
-    def _fit(self, features: FloatArray, targets: FloatArray) -> None:
+    def _fit(self, features: FloatArray, targets: FloatArray, groups: Groups) -> None:
         self.layers = fit_layers(features, targets, self.seed)
 
     def _predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -12,7 +12,7 @@ from moo_nas.errors import InputError, MeterError
 from moo_nas.meters.base import Memory, Meter, Metric
 from moo_nas.meters.predictors.best import Best
 from moo_nas.meters.predictors.domain import Domain
-from moo_nas.meters.predictors.features import cost_features, feature_matrix
+from moo_nas.meters.predictors.features import cost_features, feature_groups, feature_matrix
 from moo_nas.meters.predictors.regressor import Interval, Regressor
 from moo_nas.spaces import Architecture, SearchSpace
 
@@ -121,7 +121,9 @@ class PredictedCost(Meter):
         samples = [self._features(architecture) for architecture in self.architectures]
         meter._domain = Domain.of(samples, self.margin)
         meter._names = tuple(sorted(meter._domain.low))
-        meter.regressor = self.regressor.fit(feature_matrix(samples, meter._names), self.values)
+        meter.regressor = self.regressor.fit(
+            feature_matrix(samples, meter._names), self.values, feature_groups(meter._names)
+        )
         meter._card = memory.recall(f"predicted cost/{self.key}", lambda: meter.regressor.held_out())
         return meter
 

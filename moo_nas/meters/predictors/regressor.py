@@ -12,6 +12,10 @@ from moo_nas.meters.predictors.sample import error_card
 
 _FEWEST = 5
 _FOLDS = 5
+_DIGITS = 5
+_ONE_SIGMA = 0.6827
+
+Groups = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,8 @@ class Residuals:
 
     @property
     def ratios(self) -> FloatArray:
-        """Absolute log errors over spreads, ``(n,)``."""
-        ratios: FloatArray = np.abs(np.log(self.costs / self.predicted)) / self.spread
+        """Absolute errors over spreads, ``(n,)``."""
+        ratios: FloatArray = np.abs(self.costs - self.predicted) / self.spread
         return ratios
 
 
@@ -43,14 +47,16 @@ class Regressor(ABC):
     Subclasses give ``settings``, ``_fitted`` and ``_costs``.
 
     The uncertainty is cross-validated: each of five folds is predicted by a fit on the others, and
-    with residuals :math:`r_i = \log y_i - \log \hat y_i` and the regressor's own spread :math:`s_i`
-    (one, where it has none), a cost lies in :math:`\hat y e^{\pm q s}`, where :math:`q` is that
-    quantile of :math:`|r_i| / s_i` which makes the share of a new sample as asked (conformal
-    prediction by cross-validation). Its standard deviation is :math:`\hat y s` times the root
-    mean square of :math:`r_i / s_i`.
+    with errors :math:`|y_i - \hat y_i|` and the regressor's own spread :math:`s_i` (constant, or
+    in proportion to the cost, where it has none), a cost lies in :math:`\hat y \pm q s`, where
+    :math:`q` is that quantile of :math:`|y_i - \hat y_i| / s_i` which makes the share of new
+    samples as asked (conformal prediction by cross-validation). Its standard deviation is the
+    half-width of the 68 % interval: a normal error's, and blind to the few networks that are like
+    no other.
 
     The fit depends on neither the order of the samples nor the unit of the cost, and is the same
-    every time: it takes one thread.
+    every time: it takes one thread. Costs are predicted to five digits, so that those which differ
+    by rounding errors alone rank equal.
 
     References:
         R. Barber et al. Predictive inference with the jackknife+. Annals of Statistics 49(1), 2021.
@@ -66,16 +72,25 @@ class Regressor(ABC):
     def settings(self) -> dict[str, Any]:
         """What the fit depends on beside the samples, as JSON."""
 
-    def fit(self, features: FloatArray, costs: FloatArray) -> Self:
-        """Return the regressor fitted to costs ``(n,)`` of samples with features ``(n, k)``.
+    def fit(self, features: FloatArray, costs: FloatArray, groups: Groups | None = None) -> Self:
+        """Return the regressor fitted to measured samples.
+
+        Args:
+            features: Their features, ``(n, k)``.
+            costs: Their costs, ``(n,)``.
+            groups: Of which group each feature is, ``(k,)``: a regressor may weigh groups apart; see
+                :func:`~moo_nas.meters.predictors.features.feature_groups`. By default all are one.
 
         Raises:
             InputError: Fewer than five samples, a cost that is not positive and finite, or costs
                 that are all the same.
         """
         features, costs = _checked(features, costs)
-        fitted = self._fitted(features, costs)
-        fitted._residuals = Residuals(costs, *cross_predict(self, features, costs))
+        groups = ("",) * features.shape[1] if groups is None else tuple(groups)
+        if len(groups) != features.shape[1]:
+            raise InputError(f"Each of {features.shape[1]} features has a group; got {len(groups)} groups.")
+        fitted = self._fitted(features, costs, groups)
+        fitted._residuals = self._left_out(fitted, features, costs, groups)
         return fitted
 
     def predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -84,9 +99,9 @@ class Regressor(ABC):
         Raises:
             MeterError: The regressor is not fitted.
         """
-        residuals = self._known()
-        predicted, spread = self._costs(features)
-        return predicted, predicted * spread * float(np.sqrt(np.mean(residuals.ratios**2)))
+        bounds = self.interval(features, _ONE_SIGMA)
+        predicted, _ = self._costs(features)
+        return _rounded(predicted), bounds.high - _rounded(predicted)
 
     def interval(self, features: FloatArray, coverage: float = 0.9) -> Interval:
         """Return where costs lie with this probability.
@@ -115,15 +130,19 @@ class Regressor(ABC):
                 residuals.predicted[fold], residuals.spread[fold], np.delete(residuals.ratios, fold), 0.9
             )
             low[fold], high[fold] = bounds.low, bounds.high
-        return error_card(residuals.predicted, residuals.costs, low, high)
+        return error_card(_rounded(residuals.predicted), residuals.costs, low, high)
 
     @abstractmethod
-    def _fitted(self, features: FloatArray, costs: FloatArray) -> Self:
+    def _fitted(self, features: FloatArray, costs: FloatArray, groups: Groups) -> Self:
         """Return a copy fitted to sound samples, without its uncertainty."""
 
     @abstractmethod
     def _costs(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return costs ``(n,)`` and their relative spreads ``(n,)``, in units of its own."""
+        """Return costs ``(n,)`` and spreads ``(n,)`` in proportion to their errors."""
+
+    def _left_out(self, fitted: Self, features: FloatArray, costs: FloatArray, groups: Groups) -> Residuals:
+        """Return the samples' costs beside predictions by fits that had not seen them."""
+        return cross_predict(self, features, costs, groups)
 
     def _known(self) -> Residuals:
         if self._residuals is None:
@@ -131,16 +150,14 @@ class Regressor(ABC):
         return self._residuals
 
 
-def cross_predict(
-    regressor: Regressor, features: FloatArray, costs: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return costs ``(n,)`` and spreads ``(n,)`` of samples, each predicted by a fit without its fold."""
+def cross_predict(regressor: Regressor, features: FloatArray, costs: FloatArray, groups: Groups) -> Residuals:
+    """Return samples' costs, each predicted by a fit without its fold."""
     predicted, spread = np.empty(len(costs)), np.empty(len(costs))
     for fold in folds(len(costs)):
         rest = np.setdiff1d(np.arange(len(costs)), fold)
-        model = regressor._fitted(features[rest], costs[rest])
+        model = regressor._fitted(features[rest], costs[rest], groups)
         predicted[fold], spread[fold] = model._costs(features[fold])
-    return predicted, spread
+    return Residuals(costs, predicted, spread)
 
 
 def folds(n: int) -> list[IntArray]:
@@ -149,14 +166,22 @@ def folds(n: int) -> list[IntArray]:
     return [np.sort(order[start::_FOLDS]) for start in range(min(_FOLDS, n))]
 
 
-def _interval(
-    predicted: FloatArray, spread: FloatArray, ratios: FloatArray, coverage: float
-) -> Interval:
-    n = len(ratios)
-    rank = int(np.ceil((n + 1) * coverage))
-    # With too few samples for the asked share the largest residual is the best that is known.
-    wide = np.exp(np.sort(ratios)[min(rank, n) - 1] * spread)
-    return Interval(predicted / wide, predicted * wide)
+def _interval(predicted: FloatArray, spread: FloatArray, ratios: FloatArray, coverage: float) -> Interval:
+    # With too few samples for the asked share the largest error is the best that is known.
+    rank = min(int(np.ceil((len(ratios) + 1) * coverage)), len(ratios))
+    # No closer than the digits that are given.
+    half = np.sort(ratios)[rank - 1] * spread + _unit(predicted)
+    return Interval(np.maximum(_rounded(predicted) - half, 0), _rounded(predicted) + half)
+
+
+def _rounded(costs: FloatArray) -> FloatArray:
+    rounded: FloatArray = np.round(costs / _unit(costs)) * _unit(costs)
+    return rounded
+
+
+def _unit(costs: FloatArray) -> FloatArray:
+    unit: FloatArray = 10.0 ** (np.floor(np.log10(costs)) - (_DIGITS - 1))
+    return unit
 
 
 def _checked(features: FloatArray, costs: FloatArray) -> tuple[FloatArray, FloatArray]:

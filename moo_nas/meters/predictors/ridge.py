@@ -5,9 +5,10 @@ from typing import ClassVar
 import numpy as np
 
 from moo_nas.arrays import FloatArray
+from moo_nas.meters.predictors.regressor import Groups
 from moo_nas.meters.predictors.standardised import Standardised
 
-_PENALTIES = np.logspace(-4, 4, 33)
+_PENALTIES = np.logspace(-10, 3, 53)  # of one sample; more would but say the mean
 
 
 class Ridge(Standardised):
@@ -34,7 +35,7 @@ class Ridge(Standardised):
 
     name: ClassVar[str] = "ridge"
 
-    def _fit(self, features: FloatArray, targets: FloatArray) -> None:
+    def _fit(self, features: FloatArray, targets: FloatArray, groups: Groups) -> None:
         U, s, Vt = np.linalg.svd(features, full_matrices=False)
         n = len(targets)
         projected = U.T @ targets

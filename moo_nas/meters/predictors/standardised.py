@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.errors import InputError
-from moo_nas.meters.predictors.regressor import Regressor
+from moo_nas.meters.predictors.regressor import Groups, Regressor
 
 Scale = Literal["log", "linear"]
 
@@ -36,28 +36,37 @@ class Standardised(Regressor):
         if scale not in ("log", "linear"):
             raise InputError(f"A regressor's scale is log or linear; got '{scale}'.")
         self.scale = scale
+        self._columns = np.arange(0)
+        self._mean, self._std = np.empty(0), np.empty(0)
+        self._target = (0.0, 1.0)
+        self._least = 0.0
 
     @property
     def settings(self) -> dict[str, Any]:
         return {"regressor": self.name, "scale": self.scale}
 
     @abstractmethod
-    def _fit(self, features: FloatArray, targets: FloatArray) -> None:
-        """Fit standardised targets ``(n,)`` on features ``(n, k)``."""
+    def _fit(self, features: FloatArray, targets: FloatArray, groups: Groups) -> None:
+        """Fit standardised targets ``(n,)`` on features ``(n, k)``, each of a group."""
 
     @abstractmethod
     def _predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return standardised targets ``(n,)`` and their relative spreads ``(n,)``."""
+        """Return standardised targets ``(n,)`` and their spreads ``(n,)``, ones if all are alike."""
 
-    def _fitted(self, features: FloatArray, costs: FloatArray) -> Self:
-        """Return the fit without its uncertainty."""
+    def _fitted(self, features: FloatArray, costs: FloatArray, groups: Groups) -> Self:
         model = copy.copy(self)
         targets = np.log(costs) if self.scale == "log" else costs
         model._least = float(costs.min()) / 2
         model._target = (float(targets.mean()), float(targets.std()) or 1.0)
         model._mean, model._std, model._columns = _standardisation(features)
+        if self.raw:
+            model._columns = np.arange(features.shape[1])
         with threadpool_limits(1):
-            model._fit(model._standardised(features), (targets - model._target[0]) / model._target[1])
+            model._fit(
+                model._standardised(features),
+                (targets - model._target[0]) / model._target[1],
+                tuple(groups[column] for column in model._columns),
+            )
         return model
 
     def _costs(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -66,11 +75,13 @@ class Standardised(Regressor):
         mean, std = self._target
         targets = mean + std * predicted
         if self.scale == "log":
-            return np.exp(targets), spread
+            costs = np.exp(targets)
+            return costs, costs * std * spread
         # A sum can be predicted below zero, where no cost is: below half of the least sample it
         # falls off exponentially, smoothly and in the same order.
         least = self._least
-        return np.where(targets < least, least * np.exp(np.minimum(targets / least, 1) - 1), targets), spread
+        costs = np.where(targets < least, least * np.exp(np.clip(targets / least - 1, -50, 0)), targets)
+        return costs, std * spread
 
     def _standardised(self, features: FloatArray) -> FloatArray:
         if self.raw:

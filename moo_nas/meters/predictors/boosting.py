@@ -10,9 +10,12 @@ from moo_nas.meters.predictors.standardised import Standardised
 
 
 class GradientBoosting(Standardised):
-    """Gradient boosting of regression trees on log costs.
+    """Gradient boosting of regression trees.
 
     Needs no law of how costs add up, and more samples than those who know one.
+
+    Args:
+        scale: What is boosted: the cost (``linear``) or its logarithm (``log``).
 
     Example:
         >>> features = np.random.default_rng(0).uniform(size=(200, 2))
@@ -32,8 +35,8 @@ class GradientBoosting(Standardised):
         from sklearn.ensemble import GradientBoostingRegressor
 
         self._model = GradientBoostingRegressor(
-            n_estimators=300,
-            learning_rate=0.05,
+            n_estimators=150,
+            learning_rate=0.1,
             max_depth=3,
             subsample=0.7,
             max_features=0.3,

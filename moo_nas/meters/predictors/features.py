@@ -91,11 +91,11 @@ def feature_matrix(features: Sequence[Mapping[str, float]], names: Sequence[str]
 
 
 def feature_groups(names: Sequence[str]) -> tuple[str, ...]:
-    """Return which features are alike: totals, those of stages, and each view of cells and of their nodes.
+    """Return which features are alike: totals, those of stages, of nodes, and each view of cells.
 
     Example:
         >>> feature_groups(["all.macs", "conv3.layers", "stage2.macs", "needed.conv3", "needed.node2.in"])
-        ('total', 'total', 'stage', 'needed', 'needed.node')
+        ('total', 'total', 'stage', 'needed', 'node')
     """
     return tuple(_group(name) for name in names)
 
@@ -103,7 +103,7 @@ def feature_groups(names: Sequence[str]) -> tuple[str, ...]:
 def _group(name: str) -> str:
     first, _, rest = name.partition(".")
     if first in ("cell", "needed", "run", "live"):
-        return f"{first}.node" if rest.startswith("node") and "." in rest else first
+        return "node" if rest.startswith("node") and "." in rest else first
     return "stage" if first.startswith("stage") or first == "head" else "total"
 
 

@@ -1,5 +1,6 @@
 """HaeNAS's perceptron: one-hot choices in, log cost out."""
 
+import warnings
 from typing import Any, ClassVar
 
 import numpy as np
@@ -66,11 +67,16 @@ def one_hot(genomes: IntArray, n_choices: IntArray) -> FloatArray:
 
 def fit_layers(features: FloatArray, targets: FloatArray, seed: int) -> list[tuple[FloatArray, FloatArray]]:
     """Return weights and biases of every layer, fitted to standardised targets ``(n,)``."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPRegressor
 
     model = MLPRegressor(
         hidden_layer_sizes=_HIDDEN, solver="lbfgs", alpha=1e-2, max_iter=1000, random_state=seed % 2**32
-    ).fit(features, targets)
+    )
+    with warnings.catch_warnings():
+        # That it goes on to fit what it has fitted already is no news to the user.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(features, targets)
     return list(zip(model.coefs_, model.intercepts_, strict=True))
 
 

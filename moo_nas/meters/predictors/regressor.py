@@ -20,8 +20,9 @@ Groups = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a cost lies with a probability: bounds ``(n,)``, in the cost's unit."""
+    """Predicted costs ``(n,)``, and where they lie with a probability, in the cost's unit."""
 
+    cost: FloatArray
     low: FloatArray
     high: FloatArray
 
@@ -100,11 +101,10 @@ class Regressor(ABC):
             MeterError: The regressor is not fitted.
         """
         bounds = self.interval(features, _ONE_SIGMA)
-        predicted, _ = self._costs(features)
-        return _rounded(predicted), bounds.high - _rounded(predicted)
+        return bounds.cost, bounds.high - bounds.cost
 
     def interval(self, features: FloatArray, coverage: float = 0.9) -> Interval:
-        """Return where costs lie with this probability.
+        """Return costs ``(n,)``, and where they lie with this probability.
 
         Raises:
             MeterError: The regressor is not fitted.
@@ -171,7 +171,8 @@ def _interval(predicted: FloatArray, spread: FloatArray, ratios: FloatArray, cov
     rank = min(int(np.ceil((len(ratios) + 1) * coverage)), len(ratios))
     # No closer than the digits that are given.
     half = np.sort(ratios)[rank - 1] * spread + _unit(predicted)
-    return Interval(np.maximum(_rounded(predicted) - half, 0), _rounded(predicted) + half)
+    costs = _rounded(predicted)
+    return Interval(costs, np.maximum(costs - half, 0), costs + half)
 
 
 def _rounded(costs: FloatArray) -> FloatArray:

@@ -74,7 +74,8 @@ class DeviceTransfer:
         self.loadings = axes[:kept].T * deviations[:kept] * self._std[:, None]
         self._covariance = _shrunk(self.loadings)
         self._offset = 0.0
-        self._posteriors: list[tuple[float, FloatArray, FloatArray, float]] = []
+        # Of the posterior over offset and loadings: mean, covariance, and the noise's variance.
+        self._posterior: tuple[FloatArray, FloatArray, float] | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -113,12 +114,13 @@ class DeviceTransfer:
             found = [_posterior(scores, logs - fitted._offset, *member) for member in members]
         evidence = np.array([one[0] for one in found])
         shares = np.exp(evidence - evidence.max())
-        fitted._posteriors = [
-            (float(share), mean, covariance, noise)
-            for share, (_, mean, covariance), (*_, noise) in zip(
-                shares / shares.sum(), found, members, strict=True
-            )
-        ]
+        shares /= shares.sum()
+        means = np.array([mean for _, mean, _ in found])
+        mean = shares @ means
+        inner = np.tensordot(shares, np.array([covariance for *_, covariance in found]), 1)
+        between = (means - mean).T @ ((means - mean) * shares[:, None])
+        noise = float(shares @ np.array([noise for *_, noise in members]))
+        fitted._posterior = mean, inner + between, noise
         return fitted
 
     def predict(self, known: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -131,17 +133,12 @@ class DeviceTransfer:
             MeterError: The transfer is not fitted.
             InputError: Another number of devices, or a cost that is not positive and finite.
         """
-        if not self._posteriors:
+        if self._posterior is None:
             raise MeterError("The transfer is not fitted to a new device: call fit first.")
-        scores = np.column_stack([np.ones(len(known)), self._scores(known)])
-        logs, squares = np.zeros(len(known)), np.zeros(len(known))
-        for share, mean, covariance, noise in self._posteriors:
-            if share > 1e-6:
-                log = scores @ mean
-                logs += share * log
-                squares += share * (log**2 + np.sum(scores @ covariance * scores, axis=1) + noise)
-        costs = np.exp(self._offset + logs)
-        return costs, costs * np.sqrt(np.maximum(squares - logs**2, 0))
+        mean, covariance, noise = self._posterior
+        inputs = np.column_stack([np.ones(len(known)), self._scores(known)])
+        costs = np.exp(self._offset + inputs @ mean)
+        return costs, costs * np.sqrt(np.sum(inputs @ covariance * inputs, axis=1) + noise)
 
     def _scores(self, known: FloatArray) -> FloatArray:
         known = _positive(known, "A known device's costs")

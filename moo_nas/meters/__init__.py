@@ -4,7 +4,7 @@ from moo_nas.meters.aggregate import SCORE, Aggregate, ZMean
 from moo_nas.meters.analytic import Analytic
 from moo_nas.meters.base import BlockMeter, Meter, Metric
 from moo_nas.meters.device import CpuLatency
-from moo_nas.meters.predictors import BlockTableLatency, MlpLatency
+from moo_nas.meters.predictors import BlockTableLatency, MlpLatency, PredictedCost
 from moo_nas.meters.proxies import ZeroCost
 from moo_nas.meters.table import LookUp
 
@@ -19,6 +19,7 @@ __all__ = [
     "Meter",
     "Metric",
     "MlpLatency",
+    "PredictedCost",
     "ZMean",
     "ZeroCost",
 ]

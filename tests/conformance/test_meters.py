@@ -17,8 +17,10 @@ from moo_nas.meters import (
     Meter,
     Metric,
     MlpLatency,
+    PredictedCost,
     ZeroCost,
 )
+from moo_nas.meters.predictors import GaussianProcess
 from moo_nas.testing import MeterKit, StandIn
 from tests.spaces_for_tests import tiny_space, wide_space
 
@@ -37,11 +39,20 @@ def look_up() -> LookUp:
     return LookUp(frame, [Metric("top1", "%", "max")], "made up for this test")
 
 
+def predicted_cost() -> PredictedCost:
+    space = wide_space()
+    samples = [space.decode(genome) for genome in space.sample(15, seed=0)]
+    values = [float(len(a.layers(16, 10))) for a in samples]
+    metric = Metric("latency_ms", "ms", "min")
+    return PredictedCost(metric, samples, values, 16, 10, "made up for this test", GaussianProcess())
+
+
 CASES = {
     "Analytic": lambda: Analytic(image_size=33, n_classes=10),
     "BlockTableLatency": lambda: BlockTableLatency(TIMER, 8).prepare(wide_space(), store(), 0),
     "CpuLatency": lambda: TIMER,
     "LookUp": look_up,
+    "PredictedCost": lambda: predicted_cost().prepare(wide_space(), store(), 0),
     "MlpLatency": lambda: MlpLatency(TIMER, 20).prepare(wide_space(), store(), 0),
     "ZeroCost": lambda: ZeroCost(image_size=9, batch_size=4),
     "ZeroCost on noise": lambda: ZeroCost(

@@ -8,9 +8,9 @@ samples all of it), on
 -   Accel-NASBench: MnasNet-like networks on two FPGA boards;
 -   12 pairs of GPU and batch size of Once-for-all's MobileNetV3 networks.
 
-The paper's perceptron, on one-hot genes, is drawn beside them. (The features of cells were thought out with
-HW-NAS-Bench's tables in view; nothing was fitted to their test networks.) And how well is a new device predicted from
-10 measurements, where 17 other devices were measured (18 devices of NAS-Bench-201, each left out in turn)?
+The paper's perceptron, on one-hot genes, is drawn beside them. The features of cells were thought out with
+HW-NAS-Bench's tables in view. And how well is a new device predicted from 5 to 20 measurements, where 17
+other devices were measured (18 devices of NAS-Bench-201, each left out in turn)?
 
 Reads:   the tables of the folder that MOO_NAS_DATA names.
 Run:     python studies/hardware_predictors.py [--smoke]

@@ -70,29 +70,51 @@ def cell_features(*operators):
     return {name: value / 15 for name, value in cost_features(a, 32, 10).items()}
 
 
-def test_a_chain_of_convolutions_has_nothing_to_run_side_by_side():
+def test_a_chain_of_convolutions_adds_nothing_up():
     chain = cell_features("nor_conv_3x3", "none", "none", "nor_conv_1x1", "none", "nor_conv_3x3")
-    assert chain["live.path"] == chain["live.conv_path"] == 3
-    assert chain["live.parallel"] == chain["live.additions"] == 0
-    assert chain["live.conv3"] == 2
+    for view in ("cell", "needed", "run", "live"):
+        assert chain[f"{view}.path"] == chain[f"{view}.layer_path"] == chain[f"{view}.conv_path"] == 3
+        assert f"{view}.additions" not in chain
+        assert chain[f"{view}.conv3"] == 2
+    assert chain["needed.node2.in_convs"] == chain["needed.node2.out_convs"] == 1
 
 
 def test_parallel_edges_of_one_kind_are_siblings():
     wide = cell_features(
         "nor_conv_1x1", "nor_conv_1x1", "nor_conv_1x1", "skip_connect", "none", "skip_connect"
     )
-    assert wide["live.path"] == 1
-    assert wide["live.parallel"] == 2
-    assert wide["live.siblings.conv1"] == 2
-    assert wide["live.additions"] == 2
+    assert wide["needed.path"] == 3
+    assert wide["needed.layer_path"] == 1
+    assert wide["needed.siblings.conv1"] == 2
+    assert wide["needed.additions"] == 2
+    assert "needed.lone_additions" not in wide  # a convolution leads to both nodes that add
+    assert wide["needed.activated"] == 1
 
 
-def test_a_dead_edge_is_no_live_one():
-    dead = cell_features("nor_conv_3x3", "none", "avg_pool_3x3", "none", "none", "none")
-    assert dead["cell.edge1_2.conv3"] == 1
-    assert "live.conv3" not in dead
-    assert dead["live.avg_pool3"] == dead["live.connected"] == 1
-    assert cell_features(*["none"] * 6).get("live.connected", 0) == 0
+def test_an_addition_without_a_convolution_is_a_lone_one():
+    skips = cell_features("skip_connect", "none", "skip_connect", "none", "avg_pool_3x3", "none")
+    assert skips["needed.additions"] == skips["needed.lone_additions"] == 1
+
+
+def test_one_edge_that_leads_nowhere_runs_and_two_do_not():
+    one = cell_features("nor_conv_3x3", "none", "avg_pool_3x3", "none", "none", "none")
+    assert one["cell.conv3"] == one["run.conv3"] == 1
+    assert "needed.conv3" not in one
+    two = cell_features("nor_conv_3x3", "nor_conv_3x3", "avg_pool_3x3", "none", "none", "none")
+    assert two["cell.conv3"] == 2
+    assert "run.conv3" not in two
+
+
+def test_an_edge_that_nothing_reaches_is_needed_but_not_live():
+    features = cell_features("none", "none", "skip_connect", "none", "none", "nor_conv_3x3")
+    assert features["needed.conv3"] == 1
+    assert "live.conv3" not in features
+    assert features["live.skip"] == 1
+
+
+def test_an_empty_cell_has_no_features():
+    empty = cell_features(*["none"] * 6)
+    assert not [name for name in empty if name.startswith(("cell.", "needed.", "run.", "live."))]
 
 
 def test_what_is_not_named_is_zero():
@@ -106,12 +128,12 @@ def test_samples_lie_in_their_own_domain():
     assert [domain.why_outside(row) for row in features] == [None] * len(features)
 
 
-def test_most_of_a_space_lies_in_the_domain_of_a_hundred_and_another_space_does_not():
+def test_most_of_a_space_lies_in_the_domain_of_two_hundred_and_another_space_does_not():
     space = SPACES["haenas"]
-    domain = Domain.of([cost_features(a, 96, 10) for a in drawn("haenas", 100)])
+    domain = Domain.of([cost_features(a, 96, 10) for a in drawn("haenas", 200)])
     others = [space.decode(genome) for genome in space.sample(200, seed=5)]
     outside = [domain.why_outside(cost_features(a, 96, 10)) for a in others]
-    assert np.mean([reason is not None for reason in outside]) < 0.05
+    assert np.mean([reason is not None for reason in outside]) < 0.2
     assert all(domain.why_outside(cost_features(a, 96, 10)) for a in drawn("mnasnet"))
     assert all(domain.why_outside(cost_features(a, 224, 10)) for a in others)
 

@@ -34,7 +34,7 @@ class Best(Regressor):
 
     Example:
         >>> features = np.random.default_rng(0).uniform(size=(40, 2))
-        >>> model = Best().fit(features, 1 + features @ [1.0, 3.0])
+        >>> model = Best((Ridge("linear"), Ridge())).fit(features, 1 + features @ [1.0, 3.0])
         >>> model.predict(np.array([[0.5, 0.5]]))[0].round(2).tolist()
         [3.0]
 

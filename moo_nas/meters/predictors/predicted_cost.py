@@ -57,7 +57,7 @@ class PredictedCost(Meter):
         >>> meter.why_outside([samples[0], other])[0] is None
         True
         >>> meter.why_outside([other])[0]
-        'stage1.depthwise9.traffic is 1.548, no sample has it'
+        'stage1.depthwise9.traffic is 1.604, no sample has it'
     """
 
     instant = True

@@ -61,17 +61,22 @@ class Standardised(Regressor):
         model._mean, model._std, model._columns = _standardisation(features)
         if self.raw:
             model._columns = np.arange(features.shape[1])
-        with threadpool_limits(1):
-            model._fit(
-                model._standardised(features),
-                (targets - model._target[0]) / model._target[1],
-                tuple(groups[column] for column in model._columns),
-            )
+        if len(model._columns):
+            with threadpool_limits(1):
+                model._fit(
+                    model._standardised(features),
+                    (targets - model._target[0]) / model._target[1],
+                    tuple(groups[column] for column in model._columns),
+                )
         return model
 
     def _costs(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
-        with threadpool_limits(1):
-            predicted, spread = self._predict(self._standardised(np.asarray(features, dtype=np.float64)))
+        features = np.asarray(features, dtype=np.float64)
+        # Samples that no feature tells apart are all predicted to cost their mean.
+        predicted, spread = np.zeros(len(features)), np.ones(len(features))
+        if len(self._columns):
+            with threadpool_limits(1):
+                predicted, spread = self._predict(self._standardised(features))
         mean, std = self._target
         targets = mean + std * predicted
         if self.scale == "log":
@@ -94,6 +99,8 @@ def _standardisation(features: FloatArray) -> tuple[FloatArray, FloatArray, IntA
     """Return means, standard deviations, and which columns vary, each of equal ones once."""
     mean, std = features.mean(axis=0), features.std(axis=0)
     varying = np.flatnonzero(std > _SAME * np.maximum(np.abs(features).max(axis=0), _SAME))
+    if len(varying) == 0:
+        return np.empty(0), np.empty(0), varying.astype(np.int64)
     rounded = np.round((features[:, varying] - mean[varying]) / std[varying], 6)
     _, first = np.unique(rounded, axis=1, return_index=True)
     columns = varying[np.sort(first)].astype(np.int64)

@@ -13,7 +13,7 @@ NAMES = sorted(path.stem for path in STUDIES.glob("*.py") if path.stem != "commo
 
 
 # Those that read benchmark tables.
-WITH_DATA = ("proxy_correlation",)
+WITH_DATA = ("hardware_predictors", "proxy_correlation")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -17,10 +17,12 @@ from moo_nas.meters import (
     Meter,
     Metric,
     MlpLatency,
+    PredictedCost,
     Roofline,
     ZeroCost,
 )
 from moo_nas.meters.device import stop_watch
+from moo_nas.meters.predictors import GaussianProcess
 from moo_nas.testing import MeterKit, StandIn
 from tests.spaces_for_tests import tiny_space, wide_space
 
@@ -39,12 +41,21 @@ def look_up() -> LookUp:
     return LookUp(frame, [Metric("top1", "%", "max")], "made up for this test")
 
 
+def predicted_cost() -> PredictedCost:
+    space = wide_space()
+    samples = [space.decode(genome) for genome in space.sample(15, seed=0)]
+    values = [float(len(a.layers(16, 10))) for a in samples]
+    metric = Metric("latency_ms", "ms", "min")
+    return PredictedCost(metric, samples, values, 16, 10, "made up for this test", GaussianProcess())
+
+
 CASES = {
     "Analytic": lambda: Analytic(image_size=33, n_classes=10),
     "Analytic of few bits": lambda: Analytic(33, 10, weight_bits=3, activation_bits=5),
     "BlockTableLatency": lambda: BlockTableLatency(TIMER, 8).prepare(wide_space(), store(), 0),
     "CpuLatency": lambda: TIMER,
     "LookUp": look_up,
+    "PredictedCost": lambda: predicted_cost().prepare(wide_space(), store(), 0),
     "MlpLatency": lambda: MlpLatency(TIMER, 20).prepare(wide_space(), store(), 0),
     "Roofline": lambda: Roofline("snapdragon-855", image_size=33, n_classes=10),
     "Roofline with limits": lambda: Roofline("stm32f746", image_size=33, n_classes=10),

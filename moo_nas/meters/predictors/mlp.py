@@ -11,10 +11,10 @@ from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.errors import InputError, MeterError
 from moo_nas.meters.base import Memory, Meter, Metric
 from moo_nas.meters.device.timer import StopWatch
+from moo_nas.meters.predictors.perceptron import fit_layers, forward, one_hot
 from moo_nas.meters.predictors.sample import error_card, measured_networks
 from moo_nas.spaces import Architecture, SearchSpace
 
-_HIDDEN = (64, 64)
 _HELD_OUT = 0.2
 
 
@@ -55,7 +55,7 @@ class MlpLatency(Meter):
             space, self.timer.prepare(space, memory, seed), self.n_networks, memory, seed
         )
         fit = memory.recall(
-            f"perceptron/{self.key}/{seed}", lambda: _fit(_one_hot(space, genomes), measured, seed)
+            f"perceptron/{self.key}/{seed}", lambda: _fit(one_hot(genomes, space.n_choices), measured, seed)
         )
         meter._space = space
         meter._layers = [
@@ -72,42 +72,21 @@ class MlpLatency(Meter):
         genomes = np.array([self._space.encode(a) for a in architectures])
         mean, std = self._scale
         # Row by row: the product of a whole matrix may round a row differently with its company.
-        rows = [_forward(self._layers, row) for row in _one_hot(self._space, genomes)]
+        rows = [forward(self._layers, row) for row in one_hot(genomes, self._space.n_choices)]
         return np.exp(mean + std * np.array(rows))
 
 
-def _one_hot(space: SearchSpace, genomes: IntArray) -> FloatArray:
-    starts = np.cumsum(np.append(0, space.n_choices[:-1]))
-    features = np.zeros((len(genomes), int(space.n_choices.sum())))
-    np.put_along_axis(features, genomes + starts, 1.0, axis=1)
-    return features
-
-
-def _forward(layers: list[tuple[FloatArray, FloatArray]], features: FloatArray) -> FloatArray:
-    for weights, biases in layers[:-1]:
-        features = np.maximum(features @ weights + biases, 0)
-    weights, biases = layers[-1]
-    result: FloatArray = features @ weights + biases
-    return result
-
-
 def _fit(features: FloatArray, measured: FloatArray, seed: int) -> dict[str, Any]:
-    from sklearn.neural_network import MLPRegressor
-
     target = np.log(measured)
     mean, std = float(target.mean()), float(target.std()) or 1.0
 
     def fitted(rows: IntArray) -> list[tuple[FloatArray, FloatArray]]:
-        model = MLPRegressor(
-            hidden_layer_sizes=_HIDDEN, solver="lbfgs", alpha=1e-2, max_iter=1000, random_state=seed % 2**32
-        )
         with threadpool_limits(1):
-            model.fit(features[rows], (target[rows] - mean) / std)
-        return list(zip(model.coefs_, model.intercepts_, strict=True))
+            return fit_layers(features[rows], (target[rows] - mean) / std, seed)
 
     held = round(_HELD_OUT * len(target))
     first, rest = np.arange(held), np.arange(held, len(target))
-    predicted = np.exp(mean + std * _forward(fitted(rest), features[first])[:, 0])
+    predicted = np.exp(mean + std * forward(fitted(rest), features[first])[:, 0])
     layers = fitted(np.arange(len(target)))
     return {
         "weights": [weights.tolist() for weights, _ in layers],

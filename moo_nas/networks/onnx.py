@@ -54,7 +54,7 @@ def to_onnx(module: nn.Module, shape: Sequence[int]) -> bytes:
         >>> data = to_onnx(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), (1, 3, 16, 16))
         >>> from onnx import load_from_string
         >>> [node.op_type for node in load_from_string(data).graph.node]
-        ['Conv', 'Relu', 'Identity']
+        ['Identity', 'Conv', 'Relu', 'Identity']
 
     References:
         Open Neural Network Exchange, operators of opset 17: https://onnx.ai/onnx/operators.

@@ -1,8 +1,8 @@
 """Networks as ONNX files, for the devices and runtimes that torch does not reach.
 
-torch's own exporter takes seconds a network and needs further packages; a block is made of a dozen
-kinds of layers, so the graph is written down directly, in milliseconds, and depends on torch's
-version in nothing. Opset and file format are old enough for runtimes since 2022.
+torch's own exporter needs further packages and changes from release to release; a network here is made
+of a dozen kinds of layers, so its graph is written down directly. Opset and file format are old
+enough for runtimes since 2022.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +54,7 @@ def to_onnx(module: nn.Module, shape: Sequence[int]) -> bytes:
         >>> data = to_onnx(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), (1, 3, 16, 16))
         >>> from onnx import load_from_string
         >>> [node.op_type for node in load_from_string(data).graph.node]
-        ['Conv', 'Relu', 'Identity']
+        ['Identity', 'Conv', 'Relu', 'Identity']
 
     References:
         Open Neural Network Exchange, operators of opset 17: https://onnx.ai/onnx/operators.

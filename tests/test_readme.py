@@ -48,6 +48,19 @@ def test_each_command_runs(command, tmp_path, monkeypatch):
         assert ("measured.csv" in there) == ("--objectives" not in rest)
 
 
+def test_networks_go_out_and_a_table_comes_back(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out, back = (shlex.split(line)[1:] for line in SHELL[2])
+    options = [word for word in SMALL if word not in ("--jobs", "1")]
+    assert main([*out[:-1], "2", *options]) == DONE
+    path = Path(back[2])
+    table = pd.read_csv(path)
+    table["latency_ms"] = [3.5, 4.5]
+    table.to_csv(path, index=False)
+    assert main([*back, *options]) == DONE
+    assert pd.read_csv(back[-1])["latency_ms"].tolist() == [3.5, 4.5]
+
+
 @pytest.mark.parametrize("snippet", SNIPPETS)
 def test_each_snippet_runs(snippet, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

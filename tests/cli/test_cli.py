@@ -286,7 +286,7 @@ def test_list_names_what_there_is(capfd):
     for name in ("haenas", "latency_ms", "constrained", "pareto", "product-hard", "single", "hae", "nsga2"):
         assert name in out
     options = next(line for line in out.splitlines() if "image_size=32" in line)
-    assert "score=snip,log(params)" in options
+    assert "score=log(snip),log(params)" in out
     assert "store" not in options  # nothing that text cannot tell
     assert "latency_ms (min)" in out
 

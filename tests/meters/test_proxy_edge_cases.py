@@ -43,18 +43,6 @@ def test_identical_images_are_as_many_times_one(name, mode, images, labels):
         )
 
 
-@pytest.mark.parametrize("name", sorted({*PROXIES} - {*WITHOUT_IMAGES}))
-def test_what_minibatch_normalisation_leaves_nothing_of_is_refused_and_not_scored_by_rounding(name):
-    net, labels = build(A, 10), torch.arange(8)
-    images = torch.randn(8, 3, 2, 2, generator=torch.Generator().manual_seed(2))
-    assert math.isfinite(score_network(net, images, labels, [name], "train")[name])
-    with pytest.raises(MeterError, match="The 8 images are identical, of one pixel"):
-        score_network(net, images[:1].repeat(8, 1, 1, 1), labels, [name], "train")
-    with pytest.raises(MeterError, match="sees 7 numbers a channel, and needs 8"):
-        score_network(net, images[:7], labels[:7], [name], "train")
-    assert math.isfinite(score_network(net, images[:7], labels[:7], [name], "eval")[name])
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_identical_images_have_no_naswot(mode, images, labels):
     images[4] = images[2]
@@ -397,12 +385,3 @@ def test_noise_that_a_network_draws_is_the_same_whatever_the_global_generator(im
         torch.manual_seed(seed)
         found.add(score_network(net, images, labels, ["snip"])["snip"])
     assert len(found) == 1
-
-
-def test_an_input_gradient_that_is_constant_but_for_rounding_has_no_jacob_cov():
-    images = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    conv = nn.Conv2d(1, 8, 3, padding=1, padding_mode="circular")
-    net = nn.Sequential(conv, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    for kind in (torch.float32, torch.float64):
-        with pytest.raises(MeterError, match="that of image 0 is constant"):
-            score_network(net.to(kind), images.to(kind), torch.arange(8), ["jacob_cov"])

@@ -12,16 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from moo_nas.arrays import IntArray, stable_hash, stable_seed
+from moo_nas.arrays import stable_hash, stable_seed
 from moo_nas.errors import InputError
 from moo_nas.meters import Analytic, BlockMeter
 from moo_nas.meters.device import StopWatch
 from moo_nas.meters.device.elsewhere import COLUMNS
 from moo_nas.problem import NASProblem
 
-_DRAWS = 50  # of n genomes each, to find n distinct ones
 _MANIFEST = "manifest.json"
 
 
@@ -80,7 +77,7 @@ def export_networks(
         "ir_version": IR_VERSION,
         "versions": {name: version(name) for name in ("moo_nas", "torch")},
     }
-    genomes = _distinct(problem, n, stable_seed("exported networks", seed))
+    genomes = problem.evaluator.draw(n, stable_seed("exported networks", seed))
     architectures = [problem.space.decode(genome) for genome in genomes]
     folder = Path(out)
     params = Analytic(size, n_classes).measure(architectures, [0] * len(architectures))[:, 0]
@@ -128,17 +125,6 @@ def _input(problem: NASProblem) -> tuple[int, int, int]:
         f"Problem '{problem.name}' has neither a stop-watch nor a formula that would say for images of "
         "how many pixels its networks are."
     )
-
-
-def _distinct(problem: NASProblem, n: int, seed: int) -> IntArray:
-    n = min(n, problem.space.size)
-    found: dict[tuple[int, ...], None] = {}
-    for draw in range(_DRAWS):
-        if len(found) >= n:
-            break
-        for genome in problem.evaluator.draw(n, stable_seed(seed, draw)):
-            found.setdefault(tuple(map(int, genome)))
-    return np.array(list(found)[:n], dtype=np.int64)
 
 
 def _make(folder: Path, definition: dict[str, Any], n_bytes: int) -> None:

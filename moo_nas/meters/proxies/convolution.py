@@ -71,9 +71,8 @@ class _Convolution(torch.autograd.Function):
         by_x, by_weight, *_ = ctx.needs_input_grad
         by_weight = by_weight and not _without_weights.get()
         faster = _faster(x, weight.shape, ctx.how[2])
-        if (
-            by_x and by_weight and faster is None and not torch.is_grad_enabled()
-        ):  # at once, where it is the last
+        if by_x and by_weight and faster is None and not torch.is_grad_enabled():
+            # Both at once, as nothing is differentiated any further.
             return *_backward(gradient, x, weight, ctx.how, (True, True, False))[:2], None, None, None
         return (
             _apply(_ByInput, gradient, weight, x.shape, *ctx.how) if by_x else None,

@@ -1,10 +1,12 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from moo_nas.meters.proxies.convolution import SMALL, convolve, without_weights
+from moo_nas.meters.proxies import small_maps
+from moo_nas.meters.proxies.convolution import convolve, without_weights
+from moo_nas.meters.proxies.small_maps import SMALL
 
 FORMATS = (torch.contiguous_format, torch.channels_last)
 
@@ -50,10 +52,38 @@ def convolutions(draw):
     return layer.to(memory_format=draw(st.sampled_from(FORMATS))), x.requires_grad_()
 
 
+@pytest.fixture
+def products_always(monkeypatch):
+    """Small maps go the way of wide layers, whatever their channels."""
+    monkeypatch.setattr(small_maps, "_CHANNELS", 1)
+
+
 @given(convolutions())
 @settings(max_examples=80, deadline=None)
 def test_outputs_gradients_and_theirs_are_those_of_the_definition(case):
-    layer, x = case
+    check_definition(*case)
+
+
+@given(convolutions())
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_small_maps_of_wide_layers_are_those_of_the_definition(products_always, case):
+    check_definition(*case)
+
+
+@pytest.mark.parametrize(("size", "kernel"), [(2, 3), (3, 5), (6, 7), (SMALL, 5)])
+def test_wide_layers_take_the_products_of_small_maps_and_torchs_otherwise(monkeypatch, size, kernel):
+    taken = []
+    products = small_maps.convolved
+    monkeypatch.setattr(small_maps, "convolved", lambda *a: taken.append(a[0].shape) or products(*a))
+    for pixels in (size, SMALL + 1):
+        layer = nn.Conv2d(128, 130, kernel, padding=kernel // 2)
+        x = torch.randn(2, 128, pixels, pixels)
+        out = convolve(layer, x, layer.weight, layer.bias)
+        assert torch.allclose(out, layer(x), atol=1e-4)
+    assert taken == [(2, 128, size, size)]
+
+
+def check_definition(layer, x):
     found = []
     for function in (
         lambda: convolve(layer, x, layer.weight, layer.bias),

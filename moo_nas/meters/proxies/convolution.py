@@ -2,17 +2,14 @@
 
 import contextlib
 import contextvars
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-# Widest map in pixels. On a CPU (oneDNN, one thread) weight gradients of wider maps were no faster this way;
-# up to it a matrix product beats a 1x1 convolution by up to 3 times, and weight gradients of kernels that
-# meet more padding than pixels are 2 to 10 times faster.
-SMALL = 7
+from moo_nas.meters.proxies import small_maps
+from moo_nas.meters.proxies.small_maps import SMALL
 
 _without_weights = contextvars.ContextVar("without_weights", default=False)
 
@@ -62,6 +59,8 @@ class _Convolution(torch.autograd.Function):
         ctx.save_for_backward(x, weight)
         ctx.how = how
         stride, padding, groups = how
+        if small_maps.is_faster(x, weight.shape, stride, groups):
+            return small_maps.convolved(x, weight, padding)
         x, weight = _in_one_format(x, weight)
         return nn.functional.conv2d(x, weight, None, stride, padding, 1, groups)
 
@@ -70,7 +69,7 @@ class _Convolution(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         by_x, by_weight, *_ = ctx.needs_input_grad
         by_weight = by_weight and not _without_weights.get()
-        faster = _faster(x, weight.shape, ctx.how[2])
+        faster = small_maps.by_weight(x, weight.shape, ctx.how[2])
         if by_x and by_weight and faster is None and not torch.is_grad_enabled():
             # Both at once, as nothing is differentiated any further.
             return *_backward(gradient, x, weight, ctx.how, (True, True, False))[:2], None, None, None
@@ -90,7 +89,10 @@ class _ByInput(torch.autograd.Function):
     def forward(ctx: Any, gradient: Tensor, weight: Tensor, shape: torch.Size, *how: Any) -> Tensor:
         ctx.save_for_backward(gradient, weight)
         ctx.how = how
+        stride, padding, groups = how
         x = torch.empty(shape, dtype=gradient.dtype, memory_format=torch.channels_last)
+        if small_maps.is_faster(x, weight.shape, stride, groups):
+            return small_maps.convolved_back(gradient, weight, padding)
         return _backward(gradient, x, weight, how, (True, False, False))[0]
 
     @staticmethod
@@ -115,7 +117,7 @@ class _ByWeight(torch.autograd.Function):
         ctx.save_for_backward(x, gradient)
         ctx.how = how
         stride, padding, groups = how
-        faster = _faster(x, shape, groups)
+        faster = small_maps.by_weight(x, shape, groups)
         if faster is not None:
             return faster(x, gradient, shape, stride, padding)
         weight = torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last)
@@ -135,17 +137,6 @@ class _ByWeight(torch.autograd.Function):
         )
 
 
-def _faster(x: Tensor, shape: torch.Size, groups: int) -> Callable[..., Tensor] | None:
-    """Return what computes the gradient by weights of a shape faster than torch's own, if anything does."""
-    if max(x.shape[-2:]) > SMALL:
-        return None
-    if groups == 1:
-        return _full
-    # torch's own is slow for depthwise kernels that are wider than the map, and for no others.
-    wider = any(kernel > pixels for kernel, pixels in zip(shape[-2:], x.shape[-2:], strict=True))
-    return _depthwise if wider and groups == shape[0] == x.shape[1] else None
-
-
 def _in_one_format(*tensors: Tensor) -> Iterator[Tensor]:
     """Return them in one memory format: torch 2.13 can crash where theirs differ."""
     return (tensor.contiguous(memory_format=torch.channels_last) for tensor in tensors)
@@ -161,55 +152,3 @@ def _backward(
         gradient, x, weight, None, stride, padding, (1, 1), False, (0, 0), groups, wanted
     )
     return cast(tuple[Tensor, Tensor, Tensor], found)
-
-
-def _full(
-    x: Tensor, gradient: Tensor, shape: torch.Size, stride: tuple[int, int], padding: tuple[int, int]
-) -> Tensor:
-    """Return the gradient by a full kernel: a matrix product for each of its taps, over pixels alone."""
-    n_out, n_in, height, width = shape
-    # Memory in the order of channels_last, so that a product is written where it belongs.
-    out = x.new_empty(n_out, height, width, n_in)
-    pixels, answers = x.permute(0, 2, 3, 1), gradient.permute(0, 2, 3, 1)
-    rows = [_meeting(i, stride[0], padding[0], x.shape[2], gradient.shape[2]) for i in range(height)]
-    columns = [_meeting(j, stride[1], padding[1], x.shape[3], gradient.shape[3]) for j in range(width)]
-    for i, (from_row, to_row) in enumerate(rows):
-        for j, (from_column, to_column) in enumerate(columns):
-            met = pixels[:, from_row, from_column].reshape(-1, n_in)
-            if len(met):
-                answer = answers[:, to_row, to_column].reshape(-1, n_out)
-                torch.mm(answer.T, met, out=out[:, i, j])
-            else:
-                out[:, i, j] = 0
-    return out.permute(0, 3, 1, 2)
-
-
-def _meeting(tap: int, stride: int, padding: int, n_in: int, n_out: int) -> tuple[slice, slice]:
-    """Return which pixels of an axis a tap of the kernel meets, and for which outputs."""
-    first = max(0, -((tap - padding) // stride))
-    last = min(n_out - 1, (n_in - 1 + padding - tap) // stride)
-    start = first * stride + tap - padding
-    n = max(last - first + 1, 0)
-    return slice(start, start + n * stride, stride), slice(first, first + n)
-
-
-def _depthwise(
-    x: Tensor, gradient: Tensor, shape: torch.Size, stride: tuple[int, int], padding: tuple[int, int]
-) -> Tensor:
-    """Return the gradient by depthwise kernels: all pairs of pixel and output, summed by their tap."""
-    channels, n = shape[0], len(x)
-    pixels = x.permute(1, 0, 2, 3).reshape(channels, n, -1)
-    answers = gradient.permute(1, 2, 3, 0).reshape(channels, -1, n)
-    taps = _taps(tuple(x.shape[2:]), tuple(shape[2:]), stride, padding).to(x.dtype)
-    return ((answers @ pixels).flatten(1) @ taps).view(shape)
-
-
-@functools.lru_cache(maxsize=64)
-def _taps(
-    size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
-) -> Tensor:
-    """Return 1 where an output and a pixel are joined by a tap, ``(outputs * pixels, taps)``."""
-    n_pixels = size[0] * size[1]
-    each = torch.eye(n_pixels).view(n_pixels, 1, *size)
-    joined = nn.functional.unfold(each, kernel, padding=padding, stride=stride)
-    return joined.permute(2, 0, 1).reshape(-1, kernel[0] * kernel[1])

@@ -14,7 +14,7 @@ from moo_nas.evaluation.runner import Outcome, Runner, measure_chunk
 from moo_nas.evaluation.store import Measurement, Store
 from moo_nas.meters import Aggregate, BlockMeter, Meter, Metric
 from moo_nas.spaces import SearchSpace
-from moo_nas.spaces.tables import CostTables
+from moo_nas.spaces.tables import Tabulated
 
 Source = Meter | Aggregate
 
@@ -77,7 +77,7 @@ class Evaluator:
         # What a measurement depends on beside the meter and the genome.
         self._context = stable_hash(space.settings, seed, version("moo_nas"))
         self._prepared: dict[Meter, Meter] = {}
-        self._tables: dict[Meter, CostTables | None] = {}
+        self._tables: dict[Meter, Tabulated | None] = {}
         self._fits: dict[Aggregate, dict[str, Any]] = {}
 
     def at(self, store: Store, runner: Runner) -> "Evaluator":
@@ -258,20 +258,20 @@ class Evaluator:
         """Return an instant meter's values ``(n, n_metrics)``, and why rows have none."""
         ready = self.ready(meter)
         if isinstance(ready, BlockMeter):
-            if meter not in self._tables:
-                try:
+            try:
+                if meter not in self._tables:
                     self._tables[meter] = self.space.tabulate(ready)
-                except Exception as error:
-                    # A block that has no cost fails the architectures that have it, told below one by one.
-                    warnings.warn(
-                        f"{type(meter).__name__} is computed network by network, which is slower: "
-                        f"a block has no cost ({type(error).__name__}: {error}).",
-                        stacklevel=2,
-                    )
-                    self._tables[meter] = None
-            tables = self._tables[meter]
-            if tables is not None:
-                return tables(genomes), {}
+                tables = self._tables[meter]
+                if tables is not None:
+                    return tables(genomes), {}
+            except Exception as error:
+                # A block that has no cost fails the architectures that have it, told below one by one.
+                warnings.warn(
+                    f"{type(meter).__name__} is computed network by network, which is slower: "
+                    f"a block has no cost ({type(error).__name__}: {error}).",
+                    stacklevel=2,
+                )
+                self._tables[meter] = None
         architectures = [self.space.decode(genome) for genome in genomes]
         values, failed = np.full((len(genomes), len(meter.metrics)), np.nan), {}
         for outcome in measure_chunk(ready, architectures, [0] * len(genomes), range(len(genomes))):

@@ -130,7 +130,11 @@ def _draw(
         deviation = (2 / fan_in) ** 0.5 if init == "kaiming" else (2 / (fan_in + fan_out)) ** 0.5
         weight.normal_(0.0, deviation, generator=generator)
     if kernel:
-        weight = weight.permute(0, 3, 1, 2).contiguous(memory_format=memory_format)
+        weight = weight.permute(0, 3, 1, 2)
+        if memory_format == torch.contiguous_format:
+            # With the strides of torch's own layers, of 1x1 kernels too: torch chooses by them what format a
+            # convolution works in, and one that changes from layer to layer costs several times as long.
+            weight = torch.empty(weight.shape).copy_(weight)
     layer.weight = nn.Parameter(weight)
     if layer.bias is not None:
         with torch.no_grad():

@@ -12,8 +12,9 @@ from moo_nas.spaces.gene import Gene
 from moo_nas.spaces.graph import NASBENCH201_OPERATORS, Cell, operation, pairs
 from moo_nas.spaces.isomorphism import canonical_numbers, n_genomes, number
 from moo_nas.spaces.space import SearchSpace
+from moo_nas.spaces.tables import BlockCost, NetworkTable
 
-_MOST_MERGED = 100_000  # genomes of a space whose equal networks are found by looking at each
+_MOST_LISTED = 100_000  # genomes of a space in which each is looked at for equal networks, or tabulated
 
 
 class CellSpace(SearchSpace):
@@ -101,9 +102,9 @@ class CellSpace(SearchSpace):
             Gene(f"edge{source}_{target}", self.operators, "categorical") for source, target in pairs(n_nodes)
         )
         size = n_genomes(self.n_nodes, len(self.operators))
-        if self.merge and size > _MOST_MERGED:
+        if self.merge and size > _MOST_LISTED:
             raise SpaceError(
-                f"Equal networks are found by looking at every genome, {_MOST_MERGED:,} at most; "
+                f"Equal networks are found by looking at every genome, {_MOST_LISTED:,} at most; "
                 f"this space has {size:,}. Pass merge=False, or fewer nodes or operators."
             )
 
@@ -146,6 +147,10 @@ class CellSpace(SearchSpace):
         genome = self.genome_of(first.cell.operators)
         canonical: IntArray = self.canonical(genome[None])[0]
         return canonical
+
+    def tabulate(self, cost: BlockCost) -> NetworkTable | None:
+        """Return a cost over blocks as a table of whole networks, if the space has few enough."""
+        return NetworkTable(self.n_choices, self.decode, cost) if self.size <= _MOST_LISTED else None
 
     def _network(self, cell: Cell) -> Architecture:
         stages: list[CellStage | ResidualStage] = []

@@ -14,7 +14,7 @@ from moo_nas.arrays import IntArray, SeedLike
 from moo_nas.errors import SpaceError
 from moo_nas.spaces.architecture import Architecture
 from moo_nas.spaces.gene import Choice, Gene
-from moo_nas.spaces.tables import BlockCost, CostTables
+from moo_nas.spaces.tables import BlockCost, Tabulated
 
 
 class SearchSpace(ABC):
@@ -53,8 +53,8 @@ class SearchSpace(ABC):
         """Return genomes ``(n, n_var)`` with one form for each network; idempotent."""
         return genomes
 
-    def tabulate(self, cost: BlockCost) -> CostTables | None:
-        """Return a cost over blocks as tables over genes; None where the genes do not act separately."""
+    def tabulate(self, cost: BlockCost) -> Tabulated | None:
+        """Return a cost over blocks as a function of genomes that looks it up; None where there is none."""
         return None
 
     @property

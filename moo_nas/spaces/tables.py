@@ -1,18 +1,20 @@
 """Costs as tables over genes: written once on blocks, looked up for millions of genomes a second."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
 
 from moo_nas.arrays import FloatArray, IntArray
+from moo_nas.spaces.architecture import Architecture
 from moo_nas.spaces.block import Block
 
 # Genomes handled at a time: small enough that a chunk's columns stay in the processor's cache.
 _CHUNK = 8192
 
 Reduction = Literal["sum", "max"]
+Tabulated = Callable[[IntArray], FloatArray]  # genomes (n, n_var) to their metrics (n, n_metrics)
 
 
 class BlockCost(Protocol):
@@ -120,3 +122,35 @@ class CostTables:
                 gather(total, value.take(row, axis=0), out=total)
             costs[:, columns] = total
         return costs
+
+
+class NetworkTable:
+    """The costs of whole networks, for a space of few: a row is filled when its network is first met.
+
+    Args:
+        n_choices: How many choices each gene has, ``(n_var,)``.
+        decode: Returns the architecture of a genome.
+        cost: What is tabulated.
+    """
+
+    def __init__(
+        self, n_choices: IntArray, decode: Callable[[IntArray], Architecture], cost: BlockCost
+    ) -> None:
+        self._n_choices = tuple(map(int, n_choices))
+        self._decode = decode
+        self._cost = cost
+        n = int(np.prod(self._n_choices))
+        self._costs = np.empty((n, len(cost.reductions)))
+        self._known = np.zeros(n, dtype=bool)
+
+    def __call__(self, genomes: IntArray) -> FloatArray:
+        """Return the metrics ``(n, n_metrics)`` of genomes ``(n, n_var)``."""
+        rows = np.ravel_multi_index(tuple(genomes.T), self._n_choices)
+        met = np.zeros_like(self._known)
+        met[rows] = True
+        for row in np.flatnonzero(met & ~self._known):
+            genome = np.array(np.unravel_index(row, self._n_choices), dtype=np.int64)
+            blocks = self._decode(genome).blocks(self._cost.image_size, self._cost.n_classes)
+            self._costs[row] = self._cost.reduce(np.array([self._cost.block_cost(block) for block in blocks]))
+            self._known[row] = True
+        return self._cost.derive(self._costs[rows])

@@ -152,6 +152,21 @@ def test_merged_networks_keep_every_live_layer():
     assert ((live == 4).sum(axis=1) == (canonical == 4).sum(axis=1)).all()
 
 
+@pytest.mark.parametrize("space", [SPACE, RAW])
+def test_tabulated_costs_are_the_measured_ones(space):
+    meter = Analytic(image_size=32, n_classes=10)
+    genomes = space.sample(300, seed=3)
+    tables = space.tabulate(meter)
+    measured = meter.measure([space.decode(genome) for genome in genomes], [0] * len(genomes))
+    for _ in range(2):  # as they are first met, and as they are known
+        assert tables(genomes).tolist() == measured.tolist()
+    assert tables(genomes[:0]).shape == (0, len(meter.metrics))
+
+
+def test_a_space_of_too_many_networks_has_no_table():
+    assert CellSpace(n_nodes=5, merge=False).tabulate(Analytic(32, 10)) is None
+
+
 def small(merge: bool) -> CellSpace:
     return CellSpace(n_cells=1, channels=(3, 4), merge=merge)
 

@@ -118,6 +118,7 @@ class StopWatch(Meter):
             "n_classes": self.n_classes,
             "n_rounds": self.n_rounds,
             "min_seconds": self.min_seconds,
+            "memory_format": "contiguous",
             "reference": str(REFERENCE),
             "machine": self.device(),
         }

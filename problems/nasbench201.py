@@ -43,7 +43,9 @@ class NASBench201(NASProblem):
             results compare with what is published; ``distinct``: one genome a network, with the
             row of the canonical one (see :class:`~moo_nas.spaces.CellSpace`).
         score: Terms of the score, the mean of their robust z-scores.
-        data: Where the proxies' images come from: ``digits`` or ``noise``.
+        data: Where the proxies' images come from: ``digits``, ``noise``, or the path of a folder or
+            .zip of class folders or of CIFAR-10's binary files; see
+            :func:`~moo_nas.meters.proxies.inputs.load_batch`.
         image_size: Pixels of the images that proxies look at.
         batch_size: How many images.
         batch_norm: ``train`` or ``eval``.

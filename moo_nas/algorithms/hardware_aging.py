@@ -28,8 +28,9 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
     in tournaments is the recorder's.
 
     The paper's setting is ``HardwareAwareAging(voters=VOTERS, recorder="jacob_cov")``. By default one
-    score votes and records, the formulation's own: of four networks of stages it picks better ones
-    than any majority of three proxies does (studies/proxy_correlation.py, ``pick_of_4``).
+    score votes and records, the formulation's own: of four networks of stages the default score
+    picked better ones than the three majorities that were tried (studies/proxy_correlation.py,
+    ``pick_of_4``).
 
     Args:
         pop_size: How many are alive (P).

@@ -33,8 +33,8 @@ def judge_proxies(
     One row a proxy, a score made of them, and the baselines params and FLOPs:
 
     - ``repeatability`` and its 95 % interval ``low``, ``high``: rank correlation with itself under
-      another seed of the weights; ``seeds_for_0.9``: over how many seeds it must be averaged for 0.9
-      (infinite where it does not get there);
+      another seed of the weights; ``seeds_for_0.9``: over how many such seeds it must be averaged for
+      0.9 (infinite where it does not get there), each a mean over the meter's own ``n_seeds``;
     - ``params``, ``flops``: rank correlation with them, of the mean over seeds;
     - ``<metric>``, ``<metric>_low``, ``<metric>_high``: where the problem has published results, the
       rank correlation with each, positive where the proxy's better is the result's better;

@@ -46,9 +46,12 @@ def convolutions(draw):
     )
     generator = torch.Generator().manual_seed(draw(st.integers(0, 99)))
     size = draw(st.sampled_from((1, 2, 3, 6, SMALL, SMALL + 1)))
-    shape = (draw(st.sampled_from((1, 3))), channels, size, draw(st.sampled_from((size, 1, 4))))
-    x = torch.randn(shape, generator=generator, dtype=torch.float64)
+    height, width = size, draw(st.sampled_from((size, 1, 4)))
+    least = (kernel - min(height, width)) // 2 + 1  # below it the kernel is wider than the padded map
+    layer.padding = (max(draw(st.sampled_from((0, kernel // 2, kernel + 1))), least),) * 2
+    x = torch.randn((4, channels, height, width), generator=generator, dtype=torch.float64)
     x = x.contiguous(memory_format=draw(st.sampled_from(FORMATS)))
+    x = x[draw(st.sampled_from((slice(0, 1), slice(3, 4), slice(1, None), slice(None, None, 2))))]
     return layer.to(memory_format=draw(st.sampled_from(FORMATS))), x.requires_grad_()
 
 
@@ -81,6 +84,13 @@ def test_wide_layers_take_the_products_of_small_maps_and_torchs_otherwise(monkey
         out = convolve(layer, x, layer.weight, layer.bias)
         assert torch.allclose(out, layer(x), atol=1e-4)
     assert taken == [(2, 128, size, size)]
+
+
+@pytest.mark.parametrize("kernel", [5, (5, 1), 7])
+def test_a_kernel_wider_than_the_padded_map_is_refused_as_by_torch(products_always, kernel):
+    layer = nn.Conv2d(3, 3, kernel)
+    with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
+        convolve(layer, torch.randn(2, 3, 4, 4), layer.weight, None)
 
 
 def check_definition(layer, x):

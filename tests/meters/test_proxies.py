@@ -245,7 +245,21 @@ def test_a_proxy_that_is_not_defined_leaves_the_others(monkeypatch):
 def test_scores_are_those_of_their_revision():
     # Where these change, _REVISION must, so that a store never mixes old scores with new ones.
     text = "stem_k3_s2_c8 fused_d2_k3_s1_e2_c8 ibn_d2_k5_s2_e3_c12_se0.25 pool_conv_c16"
-    meter = ZeroCost(("grad_norm", "snip", "jacob_cov", "naswot", "l2_norm"), batch_size=8)
-    expected = [10.748706, 27.478299, -8.095133, 73.439827, 96.62693]
-    assert meter.measure([Architecture.parse(text)], [0])[0] == pytest.approx(expected, rel=1e-4)
+    expected = {
+        "grad_norm": 10.748706,
+        "grad_norm_global": 5.041574,
+        "snip": 27.478299,
+        "grasp": -32.126488,
+        "jacob_cov": -8.095133,
+        "synflow": 25.978729,
+        "naswot": 73.439827,
+        "zen": 13.336141,
+        "fisher": 4.229742,
+        "l2_norm": 96.62693,
+        "plain": 0.0882961,
+    }
+    assert set(expected) == set(PROXIES)
+    meter = ZeroCost(tuple(expected), batch_size=8)
+    found = meter.measure([Architecture.parse(text)], [0])[0]
+    assert found == pytest.approx(list(expected.values()), rel=1e-3)
     assert meter.settings["revision"] == 2

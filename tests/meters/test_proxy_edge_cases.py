@@ -239,6 +239,17 @@ def test_labels_that_do_not_fit_are_refused(labels, message, images):
         score_network(build(A, 10), images, torch.tensor(labels), ["snip"])
 
 
+@pytest.mark.parametrize("kind", [torch.int32, torch.uint8, torch.float32])
+def test_labels_that_are_no_int64_are_refused(kind, images, labels):
+    with pytest.raises(MeterError, match="Labels must be int64"):
+        score_network(build(A, 10), images, labels.to(kind), ("snip",))
+
+
+def test_images_that_are_no_floating_point_numbers_are_refused(images, labels):
+    with pytest.raises(MeterError, match="floating-point"):
+        score_network(build(A, 10), (255 * images).byte(), labels, ("snip",))
+
+
 def test_what_is_no_classifier_is_refused(images, labels):
     with pytest.raises(MeterError, match=r"must return class scores .* got \(6, 4, 10, 10\)"):
         score_network(nn.Conv2d(3, 4, 3), images, labels, ["snip"])

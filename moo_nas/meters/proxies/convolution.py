@@ -59,7 +59,7 @@ class _Convolution(torch.autograd.Function):
         ctx.save_for_backward(x, weight)
         ctx.how = how
         stride, padding, groups = how
-        if small_maps.is_faster(x, weight.shape, stride, groups):
+        if small_maps.is_faster(x, weight.shape, stride, padding, groups):
             return small_maps.convolved(x, weight, padding)
         x, weight = _in_one_format(x, weight)
         return nn.functional.conv2d(x, weight, None, stride, padding, 1, groups)
@@ -91,7 +91,7 @@ class _ByInput(torch.autograd.Function):
         ctx.how = how
         stride, padding, groups = how
         x = torch.empty(shape, dtype=gradient.dtype, memory_format=torch.channels_last)
-        if small_maps.is_faster(x, weight.shape, stride, groups):
+        if small_maps.is_faster(x, weight.shape, stride, padding, groups):
             return small_maps.convolved_back(gradient, weight, padding)
         return _backward(gradient, x, weight, how, (True, False, False))[0]
 

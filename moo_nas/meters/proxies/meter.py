@@ -223,7 +223,8 @@ def score_network(
 
     The network is left exactly as it was: parameters, their ``.grad`` and ``requires_grad`` (frozen
     weights are scored like all), buffers, modes and hooks. Everything but batch normalisation is in
-    evaluation mode, so that no dropout makes a score random.
+    evaluation mode, so that no dropout makes a score random. Weights are those of ``Conv2d`` and
+    ``Linear`` layers; others run, and are not scored.
 
     Args:
         network: Class scores ``(n, n_classes)`` for images.

@@ -42,7 +42,7 @@ class Passes:
         seed: What proxies draw from that look at random images or weights.
 
     Raises:
-        MeterError: There are no images.
+        MeterError: There are no images, or they are no floating-point numbers.
     """
 
     def __init__(
@@ -56,6 +56,8 @@ class Passes:
     ) -> None:
         if images.dim() < 2 or not len(images):
             raise MeterError(f"A proxy needs images (n, channels, height, width); got {tuple(images.shape)}.")
+        if not images.is_floating_point():
+            raise MeterError(f"A proxy needs images of floating-point numbers; got {images.dtype}.")
         self.network = network
         self.seed = seed
         self.images = images.detach().requires_grad_(True)
@@ -130,6 +132,8 @@ class Passes:
             raise MeterError(
                 f"{len(self.images)} images need as many labels; got {tuple(self._labels.shape)}."
             )
+        if self._labels.dtype != torch.int64:
+            raise MeterError(f"Labels must be int64 classes; got {self._labels.dtype}. Pass labels.long().")
         low, high = int(self._labels.min()), int(self._labels.max())
         if low < 0 or high >= n_classes:
             raise MeterError(

@@ -1,4 +1,4 @@
-"""Full and depthwise convolutions of maps of a few pixels, several times faster than torch's own kernels.
+"""Full and depthwise convolutions of maps of a few pixels, faster than by torch's own kernels.
 
 Where a kernel is about as wide as its map, most of its taps meet padding. torch's kernels (oneDNN) multiply
 by it all the same; these do matrix products over pixels alone.
@@ -18,11 +18,17 @@ SMALL = 7
 _CHANNELS = 128
 
 
-def is_faster(x: Tensor, shape: torch.Size, stride: tuple[int, int], groups: int) -> bool:
-    """Return whether :func:`convolved` and :func:`convolved_back` beat torch's own for weights of a shape."""
+def is_faster(
+    x: Tensor, shape: torch.Size, stride: tuple[int, int], padding: tuple[int, int], groups: int
+) -> bool:
+    """Return whether :func:`convolved` and :func:`convolved_back` beat torch's own for weights of a shape.
+
+    Kernels wider than the padded map are torch's own to refuse.
+    """
     width, kernel = max(x.shape[-2:]), min(shape[-2:])
     meets_padding = width <= SMALL and (kernel > 3 or kernel > width)
-    return meets_padding and groups == 1 and stride == (1, 1) and min(shape[:2]) >= _CHANNELS
+    fits = all(n + 2 * p >= k for n, p, k in zip(x.shape[-2:], padding, shape[-2:], strict=True))
+    return meets_padding and fits and groups == 1 and stride == (1, 1) and min(shape[:2]) >= _CHANNELS
 
 
 def convolved(x: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:
@@ -60,7 +66,7 @@ def _by_rows(x: Tensor, taps: Tensor, padding: tuple[int, int]) -> Tensor:
             first, last = max(padding[1] - column, 0), min(width + padding[1] - column, kernel_width)
             if not rows or last <= first:
                 continue
-            start = (from_row.start * n * width + column + first - padding[1]) * n_in
+            start = x.storage_offset() + (from_row.start * n * width + column + first - padding[1]) * n_in
             met = pixels.as_strided((rows, (last - first) * n_in), (width * n_in, 1), start)
             start = (to_row.start * n * out_width + column) * n_out
             answer = answers.as_strided((rows, n_out), (out_width * n_out, 1), start)

@@ -11,6 +11,7 @@ from rich.console import Console
 from moo_nas import NASProblem, Pareto, search
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic, CpuLatency
+from moo_nas.meters.device.timer import Reference
 from moo_nas.printing import print_run
 from tests.fakes import Fake
 from tests.spaces_for_tests import wide_space
@@ -24,8 +25,8 @@ class Doubtful(CpuLatency):
     largest_chunk = 2
     n_timed = 0
 
-    def _time_reference(self) -> float:
-        return 1.0
+    def _time_reference(self) -> Reference:
+        return Reference(1.0)
 
     def _timed(self, modules, shapes):
         Doubtful.n_timed += 1
@@ -54,10 +55,10 @@ def test_doubtful_timings_are_flagged_everywhere_and_kept(problem, tmp_path):
     assert table["fault"].tolist() == [FAULT, FAULT, *[""] * (len(table) - 2)]
     assert (table["latency_ms"] == 3.0).all()  # 2 x the reference's 1.5 ms
     record = json.loads((tmp_path / "run/run.json").read_text())
-    assert record["timings"] == {"batches": -(-len(table) // 2), "faults": [f"2 networks: {FAULT}"]}
+    assert record["timings"] == {"batches": -(-len(table) // 2), "faults": [f"2 networks or blocks: {FAULT}"]}
     assert not any("timed rounds" in name for name in record["setup"])
     assert f"2 of these measurements are doubtful: {FAULT}." in (tmp_path / "run/report.html").read_text()
-    assert f"Timings are doubtful: 2 networks: {FAULT}." in told(run)
+    assert f"Timings are doubtful: 2 networks or blocks: {FAULT}." in told(run)
     n_timed = Doubtful.n_timed
     search(problem, budget=60, out=tmp_path / "run")
     assert Doubtful.n_timed == n_timed

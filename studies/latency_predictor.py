@@ -169,6 +169,10 @@ def scatter(axes: Axes, measured: Measured) -> None:
     ends = [min(latency.min(), predicted.min()) * 0.9, max(latency.max(), predicted.max()) * 1.1]
     axes.plot(ends, ends, color="black", linewidth=0.8)
     axes.set(xscale="log", yscale="log", xlabel="measured, ms", ylabel="block table alone, ms")
+    ticks = [tick for tick in (5, 10, 20, 30, 50, 100, 200, 300) if ends[0] <= tick <= ends[1]]
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks(ticks, [str(tick) for tick in ticks])
+    axes.minorticks_off()
 
 
 def main() -> None:
@@ -191,7 +195,8 @@ def main() -> None:
         scatter(right, measured)
         left.set_title(f"{size} px")
         right.set_title(f"{size} px, {len(measured.genomes) - measured.n_known} unseen networks")
-    figure.axes[0].legend(fontsize=7.5, frameon=False)
+    lines = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*lines, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     figure.savefig(options.results / "latency_predictor.png", dpi=150)
     print(f"Results: {options.results / 'latency_predictor.csv'}")
 

@@ -19,7 +19,7 @@ regression on all the others, fitted to half of all networks.
 
 Reads:   the tables of the folder that MOO_NAS_DATA names.
 Run:     python studies/hardware_predictors.py [--smoke]
-Takes:   about 40 minutes on one core, 1 minute with --smoke.
+Takes:   about 60 minutes on one core, 1 minute with --smoke.
 Writes:  studies/results/hardware_predictors.csv and .png (under runs/smoke/results/ with --smoke).
 """
 
@@ -222,6 +222,8 @@ def picture(table: pd.DataFrame) -> Figure:
         for name in means:
             axis.plot(means.index, means[name], "o-", color=COLOURS.get(name), markersize=3.5, label=name)
         axis.set(title=title, xscale="log", yscale="log", ylim=(1e-6, 1))
+        axis.set_xticks(means.index, [str(n) for n in means.index])
+        axis.minorticks_off()
         axis.grid(alpha=0.3)
     for axis in axes[len(panels) :]:
         axis.set_axis_off()

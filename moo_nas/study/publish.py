@@ -1,5 +1,9 @@
 """The files that a reader opens: tables, pictures, the page."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from moo_nas.study.carbon import total
 from moo_nas.study.comparison import Comparison
 from moo_nas.study.folder import Folder
 from moo_nas.study.run import Run
@@ -37,6 +41,23 @@ def publish_run(run: Run, folder: Folder, prefix: str = "", pictures: bool = Tru
     folder.write(prefix + "report.html", page)
 
 
+def taken(runs: Sequence[Run]) -> dict[str, Any]:
+    """Return what several runs took and measured, as a run's record has it.
+
+    ``energy`` is that of all together (:func:`~moo_nas.study.carbon.total`); ``timings`` and
+    ``energies`` have each fault once, as runs of one store share what was measured.
+    """
+    records = [run.record for run in runs]
+    faults = {
+        key: {
+            "batches": max((record.get(key, {}).get("batches", 0) for record in records), default=0),
+            "faults": list(dict.fromkeys(f for r in records for f in r.get(key, {}).get("faults", []))),
+        }
+        for key in ("timings", "energies")
+    }
+    return {"energy": total([record["energy"] for record in records]), **faults}
+
+
 def publish_comparison(comparison: Comparison, folder: Folder) -> None:
     """Write a comparison's ``comparison.csv``, ``comparison.png`` and ``report.html``."""
     from moo_nas.analysis.figures import comparison_png
@@ -52,7 +73,7 @@ def publish_comparison(comparison: Comparison, folder: Folder) -> None:
     picture = comparison_png(comparison.curves, comparison.fronts, costs[0] if costs else None, score, title)
     folder.write("comparison.png", picture)
     page = comparison_report(
-        {**shared, "seeds": seeds},
+        {**shared, **taken(list(comparison.runs.values())), "seeds": seeds},
         comparison.table,
         comparison.curves,
         comparison.fronts,

@@ -45,17 +45,15 @@ def taken(runs: Sequence[Run]) -> dict[str, Any]:
     """Return what several runs took and measured, as a run's record has it.
 
     ``energy`` is that of all together (:func:`~moo_nas.study.carbon.total`); ``timings`` and
-    ``energies`` have each fault once, as runs of one store share what was measured.
+    ``energies`` are those of the run that was the last to measure, as runs share a store, and a
+    record tells all that is in it.
     """
     records = [run.record for run in runs]
-    faults = {
-        key: {
-            "batches": max((record.get(key, {}).get("batches", 0) for record in records), default=0),
-            "faults": list(dict.fromkeys(f for r in records for f in r.get(key, {}).get("faults", []))),
-        }
+    measured = {
+        key: max((record.get(key, {}) for record in records), key=lambda told: told.get("batches", 0))
         for key in ("timings", "energies")
     }
-    return {"energy": total([record["energy"] for record in records]), **faults}
+    return {"energy": total([record["energy"] for record in records]), **measured}
 
 
 def publish_comparison(comparison: Comparison, folder: Folder) -> None:

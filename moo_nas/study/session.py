@@ -3,6 +3,7 @@
 import itertools
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -323,17 +324,13 @@ def _log_row(table: Evaluations, row: int) -> tuple[str, dict[str, float | None]
 
 def _timings(setup: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """Return how many batches were timed, and why some of them are doubtful."""
-    timed = {
-        name: value
-        for name, value in setup.items()
-        if "faults" in value
-        and not name.startswith((ENERGIES, IDLE, _MEASURED))  # whose rounds are listed themselves
-    }
-    faults = []
-    for name, value in timed.items():
-        what = f"{len(value['ratios'][0])} networks" if name.startswith(ROUNDS) else name.partition("/")[0]
-        faults += [f"{what}: {fault}" for fault in value["faults"]]
-    return {"batches": len(timed), "faults": faults}
+    timed = [value for name, value in setup.items() if name.startswith(ROUNDS)]
+    faults: Counter[str] = Counter()
+    for value in timed:
+        for fault in value["faults"]:
+            faults[fault] += len(value["ratios"][0])
+    told = [f"{n} networks or blocks: {fault}" for fault, n in faults.items()]
+    return {"batches": len(timed), "faults": told}
 
 
 def _energies(setup: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from moo_nas.errors import InputError, MeterError
 from moo_nas.evaluation import Store
 from moo_nas.meters import BlockTableLatency, CpuLatency, MlpLatency
 from moo_nas.meters.device.rounds import time_rounds
-from moo_nas.meters.device.timer import torch_threads
+from moo_nas.meters.device.timer import Reference, torch_threads
 
 TIMER = CpuLatency(image_size=16, n_rounds=2, min_seconds=0.0)
 
@@ -55,11 +55,11 @@ def test_a_slow_spell_of_the_machine_changes_no_timing(monkeypatch):
 
 
 def test_a_prepared_meter_keeps_the_machines_speed(monkeypatch):
-    store, speed = Store(), iter([4.0, 8.0])
+    store, speed = Store(), iter([Reference(4.0, ("busy",)), Reference(8.0)])
     monkeypatch.setattr(CpuLatency, "_time_reference", lambda self: next(speed))
     first = TIMER.prepare(None, store, 0)
     again = TIMER.prepare(None, store, 1)
-    assert (first._reference_ms, again._reference_ms) == (4.0, 4.0)
+    assert first._reference == again._reference == Reference(4.0, ("busy",))
     assert first.key == TIMER.key
 
 
@@ -67,7 +67,7 @@ def test_a_timed_network_is_in_evaluation_mode_and_builds_no_graph():
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
     seen = []
     network.register_forward_hook(lambda module, args, out: seen.append((args[0].shape, out.requires_grad)))
-    timing = CpuLatency(image_size=16, n_rounds=2, min_seconds=0.0).time([network], [(2, 3, 5, 5)])
+    timing = TIMER.time(["a network"], lambda: [network], [(2, 3, 5, 5)])
     assert timing.latencies.shape == (2, 1)
     assert not network.training
     assert set(seen) == {((2, 3, 5, 5), False)}
@@ -116,6 +116,29 @@ def test_what_a_predictor_is_fitted_on_is_recalled_and_not_measured_again(wide):
     assert store.setup() == kept
     a = [wide.decode(wide.genome_at(5))]
     assert again.measure(a, [0]).tolist() == first.measure(a, [0]).tolist()
+
+
+def test_a_block_table_interrupted_half_way_keeps_the_blocks_it_measured(wide, monkeypatch):
+    monkeypatch.setattr("moo_nas.meters.predictors.block_table._BATCH", 7)
+    n_blocks, sizes, timed = len(wide.blocks(16, 10)), [], CpuLatency._timed
+    assert n_blocks > 14
+    store = Store()
+
+    def interrupted(self, modules, shapes):
+        if len(sizes) == 2:
+            raise KeyboardInterrupt
+        sizes.append(len(modules))
+        return timed(self, modules, shapes)
+
+    monkeypatch.setattr(CpuLatency, "_timed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        BlockTableLatency(TIMER, 8).prepare(wide, store, 0)
+    done = sum(sizes)
+    sizes.clear()
+    monkeypatch.setattr(CpuLatency, "_timed", lambda self, m, s: sizes.append(len(m)) or timed(self, m, s))
+    table = BlockTableLatency(TIMER, 8).prepare(wide, store, 0).table
+    assert sum(sizes) == n_blocks - done + 8  # what was missing, and the whole networks
+    assert list(table.ms) == list(wide.blocks(16, 10))
 
 
 def test_preparing_leaves_the_meter_itself_unfitted(wide):

@@ -373,17 +373,6 @@ def test_a_comparison_says_of_which_runs_the_energy_is_unknown(tmp_path, monkeyp
     assert "of 1 of 3 runs it is unknown" in printed(print_comparison, found)
 
 
-def test_a_comparison_tells_doubtful_measurements_once_each(metered, tmp_path):
-    found = compare(problem(), {"pareto": Pareto("score", "params")}, ["random"], 2, 10)
-    for run in found.runs.values():
-        run.record["timings"] = {"batches": 1, "faults": ["2 networks: busy"]}
-        run.record["energies"] = {"batches": 1, "faults": ["2 networks: not idle"]}
-    told = printed(print_comparison, found)
-    assert "Timings are doubtful: 2 networks: busy (2 faults, all in report.html)." in told
-    carbon_free = printed(print_run, next(iter(found.runs.values())))
-    assert "Timings are doubtful: 2 networks: busy (2 faults, all in run.json)." in carbon_free
-
-
 def test_runs_under_several_grids_add_up():
     sitting = {"joules": 3.6e6, "seconds": 1.0, "counters": ["RAPL"]}
     both = total([footprint([sitting], 100.0), footprint([sitting], 50.0), footprint([], 1.0)])

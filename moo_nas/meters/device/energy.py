@@ -223,6 +223,7 @@ class DeviceEnergy(Meter):
     def only(self, names: Collection[str]) -> "DeviceEnergy":
         meter = copy.copy(self)
         meter.metrics = tuple(metric for metric in self.metrics if metric.name in names)
+        meter._memory = self._memory  # which a copy is made without
         return meter
 
     def prepare(self, space: SearchSpace, memory: Memory, seed: int) -> Self:

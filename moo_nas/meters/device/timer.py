@@ -2,9 +2,9 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -14,7 +14,7 @@ from moo_nas.errors import InputError
 from moo_nas.meters.base import Memory, Meter, Metric
 from moo_nas.meters.device.lock import measuring
 from moo_nas.meters.device.machine import machine
-from moo_nas.meters.device.rounds import Call, Rounds, seconds, time_rounds
+from moo_nas.meters.device.rounds import DRIFT, Call, Rounds, seconds, time_rounds
 from moo_nas.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -30,6 +30,31 @@ REFERENCE = Architecture.parse(
 )
 _REFERENCE_RUNS = 150  # that say how fast the reference is
 _EVICTED = 64 << 20  # bytes: more than a core's share of the caches
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the reference network takes when nothing else runs.
+
+    Attributes:
+        ms: The lower quartile of its times in milliseconds.
+        faults: Why it is not to be trusted; every timing against it shares them.
+    """
+
+    ms: float
+    faults: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, times: Sequence[float], unsettled: Sequence[str] = ()) -> "Reference":
+        """Return it from times in ms; a quarter of them 15 % above another is a fault."""
+        low, high = np.quantile(times, (0.25, 0.75))
+        faults = list(unsettled)
+        if high > (1 + DRIFT) * low:
+            faults.append(
+                f"the machine was busy at the start: the reference took {low:.3g} to {high:.3g} ms, so all "
+                "latencies may be off by one factor"
+            )
+        return cls(float(low), tuple(faults))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +127,7 @@ class StopWatch(Meter):
         self.n_classes = n_classes
         self.n_rounds = n_rounds
         self.min_seconds = min_seconds
-        self._reference_ms: float | None = None
+        self._reference: Reference | None = None
         self._memory: Memory | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -146,8 +171,8 @@ class StopWatch(Meter):
 
     def prepare(self, space: SearchSpace, memory: Memory, seed: int) -> Self:
         meter = copy.copy(self)
-        kept = memory.recall(f"reference latency/{self.key}", lambda: {"ms": self._time_reference()})
-        meter._reference_ms = kept["ms"]
+        kept = memory.recall(f"reference latency/{self.key}", lambda: asdict(self._time_reference()))
+        meter._reference = Reference(kept["ms"], tuple(kept.get("faults", ())))
         meter._memory = memory
         return meter
 
@@ -163,60 +188,75 @@ class StopWatch(Meter):
         if not len(architectures):
             return []
         with measuring(f"{len(architectures)} networks"):
-            if self._reference_ms is None:
+            if self._reference is None:
                 timed = copy.copy(self)
-                timed._reference_ms = self._time_reference()  # once for all chunks
+                timed._reference = self._time_reference()  # once for all chunks
                 return timed.timings(architectures, seeds)
             chunks = (
                 slice(i, i + self.largest_chunk) for i in range(0, len(architectures), self.largest_chunk)
             )
             return [self._chunk(architectures[chunk], seeds[chunk]) for chunk in chunks]
 
-    def rounds(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
-        """Return every round's latencies in ms, ``(n_rounds, n)``, all networks in memory at once."""
-        return self._chunk(architectures, seeds).latencies
-
     def _chunk(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> Timing:
         from moo_nas.networks import build
 
-        def make() -> dict[str, Any]:
-            networks = [build(a, self.n_classes, seed) for a, seed in zip(architectures, seeds, strict=True)]
-            return self._timed(networks, [self.image_shape] * len(networks))
+        return self.time(
+            [str(a) for a in architectures],
+            lambda: [build(a, self.n_classes, seed) for a, seed in zip(architectures, seeds, strict=True)],
+            [self.image_shape] * len(architectures),
+            seeds,
+        )
+
+    def time(
+        self,
+        names: Sequence[str],
+        make: "Callable[[], Sequence[nn.Module]]",
+        shapes: Sequence[Sequence[int]],
+        seeds: Sequence[int] = (),
+    ) -> Timing:
+        """Return the timings of modules on random input; of a prepared meter, kept ones from memory.
+
+        Args:
+            names: What the modules are, one each: with ``seeds``, what their timings are kept under.
+            make: Returns the modules; called if they are not kept.
+            shapes: The shape of each one's input, ``(batch, channels, height, width)``.
+            seeds: What their weights are drawn from.
+        """
+
+        def timed() -> dict[str, Any]:
+            return self._timed(make(), shapes)
 
         if self._memory is None:
-            return _timing(make())
-        name = stable_hash([str(a) for a in architectures], [int(seed) for seed in seeds])
-        return _timing(self._memory.recall(f"{ROUNDS}{self.key}/{name}", make))
-
-    def time(self, modules: "Sequence[nn.Module]", shapes: Sequence[Sequence[int]]) -> Timing:
-        """Return the timings of modules on random input of these shapes, ``(batch, channels, h, w)``."""
-        return _timing(self._timed(modules, shapes))
+            return _timing(timed())
+        name = stable_hash(list(names), [int(seed) for seed in seeds])
+        return _timing(self._memory.recall(f"{ROUNDS}{self.key}/{name}", timed))
 
     def _timed(self, modules: "Sequence[nn.Module]", shapes: Sequence[Sequence[int]]) -> dict[str, Any]:
         """Return raw rounds, what the reference takes undisturbed, and faults, as JSON."""
         with measuring(f"{len(modules)} networks or blocks"), torch_threads(self.threads):
-            quiet = self._reference_ms or self._time_reference()
+            quiet = self._reference or self._time_reference()
             calls = [self.inference(module, shape) for module, shape in zip(modules, shapes, strict=True)]
-            reference = self._reference()
+            reference = self._reference_call()
             unsettled = self.settle(reference)
             rounds = time_rounds(calls, reference, self.n_rounds, self.min_seconds, self.clock)
-        return {**rounds.plain(), "quiet_ms": quiet, "faults": [*unsettled, *rounds.faults(quiet)]}
+        faults = [*quiet.faults, *unsettled, *rounds.faults(quiet.ms)]
+        return {**rounds.plain(), "quiet_ms": quiet.ms, "faults": faults}
 
-    def _reference(self) -> Call:
+    def _reference_call(self) -> Call:
         from moo_nas.networks import build
 
         return self.inference(build(REFERENCE, self.n_classes, 0), self.image_shape)
 
-    def _time_reference(self) -> float:
-        """Return the lower quartile of the reference's times in ms: other work only ever adds to them."""
+    def _time_reference(self) -> Reference:
+        """Return what the reference takes: other work only ever adds, so a lower quartile of its times."""
         with measuring("the reference network"), torch_threads(self.threads):
-            call, other = self._reference(), np.zeros(_EVICTED, dtype=np.uint8)
-            self.settle(call)
+            call, other = self._reference_call(), np.zeros(_EVICTED, dtype=np.uint8)
+            unsettled = self.settle(call)
             times = []
             for _ in range(_REFERENCE_RUNS):
                 other += 1  # out of the caches, as it is between the networks that are timed
                 times.append(1e3 * self.clock(call, 0))
-        return float(np.quantile(times, 0.25))
+        return Reference.of(times, unsettled)
 
 
 class CpuLatency(StopWatch):

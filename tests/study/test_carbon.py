@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import signal
 import sys
 import threading
 import time
@@ -242,6 +243,12 @@ class Wrapping(Counter):
         return self.total
 
 
+def watch(taken: Footprint) -> None:
+    """Let its thread work to the end."""
+    taken._thread.start()
+    taken._thread.join()
+
+
 @pytest.mark.parametrize(("range_j", "period"), [(math.inf, 60), (262e3, 60), (65.5e3, 43.7), (30e3, 20)])
 def test_counters_are_read_every_minute_or_three_times_a_turn_at_500_watts(monkeypatch, range_j, period):
     counter = Wrapping()
@@ -255,7 +262,7 @@ def test_counters_are_read_every_minute_or_three_times_a_turn_at_500_watts(monke
 
     taken = Footprint()
     monkeypatch.setattr(taken._done, "wait", wait)
-    taken._watch()
+    watch(taken)
     assert waited == pytest.approx([period] * 4, rel=0.01)
 
 
@@ -269,7 +276,7 @@ def test_a_counter_that_wraps_around_many_times_loses_nothing(monkeypatch):
         return counter.now > 7200
 
     monkeypatch.setattr(taken._done, "wait", wait)
-    taken._watch()
+    watch(taken)
     counter.now = 7200.0
     assert taken.read()["joules"] == pytest.approx(150 * 7200)
     kept = [reading["joules"] for reading in readings]
@@ -307,6 +314,17 @@ def test_no_thread_is_left_after_a_run_however_it_ends(metered, tmp_path):
     assert threads() == []
 
 
+def test_ctrl_c_is_the_main_thread_s(metered, monkeypatch):
+    blocked = []
+    taken = Footprint()
+    how = signal.SIG_BLOCK
+    monkeypatch.setattr(taken._done, "wait", lambda _: not blocked.append(signal.pthread_sigmask(how, ())))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    watch(taken)
+    assert blocked[0] >= {signal.SIGINT, signal.SIGTERM}
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+
+
 def test_workers_have_no_such_thread(metered):
     run = search(problem(Threads()), budget=8, n_jobs=2)
     assert set(run.evaluations["score"]) == {0.0}
@@ -321,7 +339,7 @@ def test_a_store_that_takes_no_more_ends_neither_the_thread_nor_the_search_s_own
     taken = Footprint(keep=full)
     waits = iter([False, False, True])
     monkeypatch.setattr(taken._done, "wait", lambda seconds: next(waits))
-    taken._watch()
+    watch(taken)
     with pytest.raises(StoreError, match="the disk is full"):
         taken.read()
 

@@ -162,10 +162,12 @@ class Roofline(BlockMeter):
                                            \frac{w + \hat a}{\text{bytes a second}}\right) \\
         energy &= \sum_{layers} m\,e_{mac} + (w + \hat a)\,e_{memory} + (a - \hat a)\,e_{on\ chip}
 
-    This is a floor for planning, no prediction: peaks are the vendors', every byte is moved once,
-    nothing waits for anything else, and of a core's energy only the microcontroller's numbers have
-    more than arithmetic. It ranks networks and tells what binds them. Its metrics are therefore
-    called ``estimated_latency_ms`` and ``estimated_energy_mj``, never ``latency_ms``.
+    This is an estimate for planning, no prediction: speeds are the vendors' sustained peaks, every byte
+    is moved once, weights come from memory for each image, nothing waits for anything else, and of a
+    core's energy only the microcontroller's numbers have more than arithmetic. Devices are mostly
+    slower; where weights stay in a cache, or a clock is turned up, they can be faster. It ranks
+    networks and tells what binds them. Its metrics are therefore called ``estimated_latency_ms`` and
+    ``estimated_energy_mj``, never ``latency_ms``.
 
     Of a device with limits there are two more: ``sram_bytes``, the most activations that are alive at
     a time, and ``flash_bytes``, the model's size (without the program); see

@@ -36,7 +36,8 @@ class BlockTableLatency(BlockMeter):
 
     Args:
         timer: How networks and blocks are timed; its settings are those of the prediction.
-        n_networks: How many whole networks the residual is fitted on.
+        n_networks: How many whole networks the residual is fitted on; with 0 there is none, and
+            :math:`w = (1, 0, 0)`.
 
     Example:
         A prepared meter's table goes to a file, and predicts without measuring wherever that goes:
@@ -53,8 +54,10 @@ class BlockTableLatency(BlockMeter):
 
     def __init__(self, timer: StopWatch, n_networks: int = 20) -> None:
         super().__init__(timer.image_size, timer.n_classes)
-        if n_networks < 5:
-            raise InputError(f"The residual needs at least 5 whole networks; got n_networks={n_networks}.")
+        if n_networks != 0 and n_networks < 5:
+            raise InputError(
+                f"The residual needs at least 5 whole networks, or 0 for none; got n_networks={n_networks}."
+            )
         self.timer = timer
         self.n_networks = n_networks
         self._table: BlockTable | None = None
@@ -89,20 +92,19 @@ class BlockTableLatency(BlockMeter):
             versions=kept.get("versions", {}),
             date=kept.get("date", ""),
         )
+        if self.n_networks == 0:
+            meter._table = bare
+            return meter
         genomes, measured = measured_networks(space, meter.timer, self.n_networks, memory, seed)
-        features = np.array([_features(bare, space.decode(genome)) for genome in genomes])
-        fit = memory.recall(f"latency residual/{self.key}/{seed}", lambda: _fit(features, measured))
+        fit = memory.recall(
+            f"latency residual/{self.key}/{seed}",
+            lambda: fit_residual(bare, [space.decode(genome) for genome in genomes], measured),
+        )
         meter._table = replace(bare, weights=tuple(fit["weights"]), left_out=fit["left_out"])
         return meter
 
     def block_cost(self, block: Block) -> FloatArray:
         return np.array([self.table.cost(block)])
-
-    def summed_blocks(self, architectures: Sequence[Architecture]) -> FloatArray:
-        """Return the blocks' measured latencies in ms, summed, ``(n,)``: the prediction without residual."""
-        bare = replace(self.table, weights=None)
-        blocks = (a.blocks(self.image_size, self.n_classes) for a in architectures)
-        return np.array([bare.summed(some) for some in blocks])
 
     def _measure_blocks(self, space: StageSpace) -> dict[str, Any]:
         from moo_nas.networks import build_block
@@ -126,19 +128,22 @@ class BlockTableLatency(BlockMeter):
         }
 
 
-def _features(table: BlockTable, architecture: Architecture) -> FloatArray:
-    blocks = architecture.blocks(table.image_size, table.n_classes)
-    summed: FloatArray = np.sum([table.features(block) for block in blocks], axis=0)
-    return summed
-
-
-def _fit(features: FloatArray, measured: FloatArray) -> dict[str, Any]:
-    relative = features / measured[:, None]
-    ones = np.ones(len(measured))
-    left_out = np.array(
+def fit_residual(
+    table: BlockTable, architectures: Sequence[Architecture], latency_ms: FloatArray
+) -> dict[str, Any]:
+    """Return a table's ``weights`` fitted to whole networks, and their card, each ``left_out`` in turn."""
+    features = np.array(
         [
-            features[i] @ nnls(np.delete(relative, i, axis=0), np.delete(ones, i))[0]
-            for i in range(len(measured))
+            np.sum([table.features(block) for block in a.blocks(table.image_size, table.n_classes)], axis=0)
+            for a in architectures
         ]
     )
-    return {"weights": nnls(relative, ones)[0].tolist(), "left_out": error_card(left_out, measured)}
+    relative, ones = features / latency_ms[:, None], np.ones(len(latency_ms))
+    left_out = [
+        features[i] @ nnls(np.delete(relative, i, axis=0), np.delete(ones, i))[0]
+        for i in range(len(latency_ms))
+    ]
+    return {
+        "weights": nnls(relative, ones)[0].tolist(),
+        "left_out": error_card(np.array(left_out), latency_ms),
+    }

@@ -11,7 +11,7 @@ from moo_nas.errors import InputError, MeterError
 
 _FEWEST = 2
 _COMPONENTS = 8
-_NOISES = (0.01, 0.03, 0.06, 0.1, 0.17)  # Standard deviations of a log cost.
+_NOISES = (0.06, 0.1, 0.17, 0.3)  # Standard deviations of a log cost: what a few measurements can tell apart.
 _WIDTHS = (1.0, 0.3, 0.1, 0.03)  # Of a known device's surroundings, as shares of the devices' covariance.
 _OFFSET = 100.0  # Variance of the log of a device's speed: any.
 

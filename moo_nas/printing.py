@@ -1,13 +1,17 @@
 """Results on the terminal."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from moo_nas.analysis.provenance import doubts, energy_words
 from moo_nas.analysis.tables import Measured
 from moo_nas.study import Comparison, Run
+from moo_nas.study.publish import taken
 
 SHOWN_ROWS = 12
 
@@ -40,10 +44,7 @@ def print_run(run: Run, out: Console) -> None:
         out.print(
             f"{columns.metric} measured on this machine: the prediction is off by {error:.1%} in the median."
         )
-    faults = run.record.get("timings", {}).get("faults", [])
-    if faults:
-        more = f" ({len(faults)} faults, all in run.json)" if len(faults) > 1 else ""
-        out.print(f"Timings are doubtful: {faults[0]}{more}.", markup=False)
+    _print_taken(run.record, "run.json", out)
     if run.folder is not None:
         out.print(f"Files: {run.folder}")
 
@@ -83,5 +84,17 @@ def print_comparison(comparison: Comparison, out: Console) -> None:
     out.print(table)
     for method, reason in comparison.refused.items():
         out.print(f"{method}: refused. {reason}")
+    _print_taken(taken(list(comparison.runs.values())), "report.html", out)
     if comparison.folder is not None:
         out.print(f"Files: {comparison.folder}")
+
+
+def _print_taken(record: Mapping[str, Any], file: str, out: Console) -> None:
+    """Print what is to be doubted, the first of it, and what the search itself took."""
+    found = doubts(record)
+    if found:
+        (what, fault), *others = found
+        more = f" ({len(found)} faults, all in {file})" if others else ""
+        out.print(f"{what} are doubtful: {fault}{more}.", markup=False)
+    if record.get("energy"):
+        out.print(f"Energy of the search itself: {energy_words(record['energy'])}.", markup=False)

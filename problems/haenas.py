@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from moo_nas.errors import InputError
+from moo_nas.errors import InputError, unknown
 from moo_nas.evaluation import Evaluator, Runner, Source, Store
 from moo_nas.formulations import Formulation, Pareto
 from moo_nas.initialisation import Init
@@ -12,6 +12,7 @@ from moo_nas.meters import (
     Analytic,
     BlockTable,
     BlockTableLatency,
+    DeviceEnergy,
     DeviceTable,
     Meter,
     MlpLatency,
@@ -19,7 +20,7 @@ from moo_nas.meters import (
     ZeroCost,
     ZMean,
 )
-from moo_nas.meters.device import stop_watch
+from moo_nas.meters.device import StopWatch, stop_watch
 from moo_nas.problem import Failures, NASProblem
 from moo_nas.spaces import StageSpace
 
@@ -30,7 +31,8 @@ class HaeNAS(NASProblem):
     Metrics: ``score`` (and the proxies it is made of), ``latency_ms``, and the costs by formula of
     :class:`~moo_nas.meters.Analytic` at the latency's image size; with ``estimates`` also what a device
     that is not here would take, ``estimated_latency_ms`` and ``estimated_energy_mj``, and of a
-    microcontroller ``sram_bytes`` and ``flash_bytes``, which its memories limit.
+    microcontroller ``sram_bytes`` and ``flash_bytes``, which its memories limit. With ``energy`` also
+    ``energy_mj``, ``average_power_w`` and ``peak_power_w`` of ``device``.
 
     Args:
         image_size: Pixels of the images that proxies look at.
@@ -57,6 +59,9 @@ class HaeNAS(NASProblem):
         latency_size: Pixels of the images that latency is of.
         latency_batch: How many images at a time.
         latency_threads: How many threads.
+        energy: ``measured`` (each network by the counter of ``device``: NVML's of a CUDA GPU, else RAPL;
+            :class:`~moo_nas.meters.DeviceEnergy`), of the images and threads that latency is of; None
+            for no energy.
         n_networks: Whole networks measured for a predictor: by default 20 for ``table``, 1,000 for
             ``mlp``.
         n_classes: How many classes the networks tell apart: no fewer than ``data`` has.
@@ -70,6 +75,9 @@ class HaeNAS(NASProblem):
         >>> problem = HaeNAS(formulation=Pareto("params", "macs"))
         >>> problem.evaluate(problem.space.sample(2, seed=0), return_values_of=["F"]).shape
         (2, 2)
+
+    Raises:
+        InputError: An option is not possible; no energy meter on this machine where energy is asked for.
 
     References:
         Y. Ren, C. Chen, Z. Qi. HaeNAS: Hardware-Aware Efficient Neural Architecture Search via
@@ -98,6 +106,7 @@ class HaeNAS(NASProblem):
         latency_size: int = 96,
         latency_batch: int = 1,
         latency_threads: int = 1,
+        energy: str | None = None,
         n_networks: int | None = None,
         n_classes: int = 10,
         estimates: str | None = None,
@@ -146,6 +155,7 @@ class HaeNAS(NASProblem):
                 device=proxy_device,
             ),
             meters[latency](),
+            *_energy(energy, timer),
             ZMean(tuple(score)),
         ]
         options = {
@@ -165,6 +175,7 @@ class HaeNAS(NASProblem):
             "latency_size": latency_size,
             "latency_batch": latency_batch,
             "latency_threads": latency_threads,
+            "energy": energy,
             "n_networks": n_networks,
             "n_classes": n_classes,
             "estimates": estimates,
@@ -178,3 +189,14 @@ class HaeNAS(NASProblem):
             # What is predicted is checked; what was measured elsewhere cannot be, here.
             {"latency_ms": timer} if here and latency != "measured" else {},
         )
+
+
+def _energy(asked: str | None, watch: StopWatch) -> list[Meter]:
+    """Return the meter of energy that is asked for, which must have a counter to read at once."""
+    if asked is None:
+        return []
+    if asked != "measured":
+        raise unknown("energy", asked, ["measured"])
+    meter = DeviceEnergy(watch)
+    meter.counter()
+    return [meter]

@@ -42,12 +42,13 @@ def run_section(record: Mapping[str, Any]) -> Html:
         "seed": words(record.get("seed", record.get("seeds")), ""),
         "end": stop_words(record["stop_reason"]) if "stop_reason" in record else "",
         "time": ", ".join(times),
-        "energy": _energy(record.get("energy") or {}),
+        "energy": energy_words(record.get("energy") or {}),
         "machine": words(record.get("machine"), ""),
         "versions": words(record.get("versions"), ""),
         "written": words(record.get("written"), ""),
     }
-    return section("What was run", facts(known), *_formulation(record), *_setup(record))
+    notes = [note(f"{what} are doubtful. {fault}.") for what, fault in doubts(record)]
+    return section("What was run", facts(known), *_formulation(record), *_setup(record), *notes)
 
 
 def failures_section(evaluations: pd.DataFrame) -> Html:
@@ -96,17 +97,55 @@ def _evaluated(record: Mapping[str, Any]) -> str:
     return f"{record['n_evaluations']} architectures{failed}"
 
 
-def _energy(energy: Mapping[str, Any]) -> str:
-    """Return what the search itself took, in words."""
+def energy_words(energy: Mapping[str, Any]) -> str:
+    """Return what a search itself took, or several together, and what of it is not known, in words.
+
+    Example:
+        >>> energy_words({"kwh": "unknown", "reason": "nothing was read"})
+        'unknown: nothing was read; CO2-equivalent unknown'
+        >>> known = {"kwh": 0.002, "co2e_g": 1.0, "grid_g_per_kwh": 500, "counters": ["RAPL"], "seconds": 60}
+        >>> energy_words({**known, "missing": ["GPU 0"], "reason": "GPU 0: too old", "not_finished": 1})
+        'at least 2 Wh, 1 g CO2-equivalent at 500 g/kWh, by RAPL over 1 min 0 s; not counted: GPU 0: too old;
+        1 sitting is not finished, or was killed: what it took after its last reading is not counted'
+    """
     if not energy:
         return ""
+    lacks = []
+    if energy.get("not_finished"):
+        n = energy["not_finished"]
+        one = "1 sitting is not finished, or was killed: what it took after its last reading is not counted"
+        more = (
+            f"{n} sittings are not finished, or were killed: what they took after their last reading is not"
+        )
+        lacks.append(one if n == 1 else f"{more} counted")
+    if energy.get("unknown_runs"):
+        lacks.append(f"of {energy['unknown_runs']} of {energy['runs']} runs it is unknown")
     if not isinstance(energy.get("kwh"), int | float):
         return f"unknown: {energy.get('reason', 'not read')}; CO2-equivalent unknown"
-    return (
+    if energy.get("uncounted_seconds"):
+        lacks.append(f"sittings of {seconds(energy['uncounted_seconds'])} had no counter")
+    if energy.get("reason"):
+        lacks.insert(0, f"not counted: {energy['reason']}")
+    known = (
         f"{1e3 * energy['kwh']:.3g} Wh, {energy['co2e_g']:.3g} g CO2-equivalent at "
-        f"{energy['grid_g_per_kwh']:g} g/kWh, by {words(energy.get('counters'))} over "
+        f"{words(energy['grid_g_per_kwh'])} g/kWh, by {words(energy.get('counters'))} over "
         f"{seconds(energy.get('seconds', 0.0))}"
     )
+    return "; ".join([f"at least {known}" if lacks else known, *lacks])
+
+
+def doubts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what is doubtful of what was measured, and why.
+
+    Example:
+        >>> doubts({"timings": {"faults": ["2 networks: the machine was busy"]}})
+        [('Timings', '2 networks: the machine was busy')]
+    """
+    return [
+        (what, fault)
+        for key, what in (("timings", "Timings"), ("energies", "Energies"))
+        for fault in (record.get(key) or {}).get("faults", [])
+    ]
 
 
 def _formulation(record: Mapping[str, Any]) -> list[Html]:
@@ -146,10 +185,8 @@ def _setup(record: Mapping[str, Any]) -> list[Html]:
         took = seconds(float(value.get("seconds", 0.0))).replace(" ", "\N{NO-BREAK SPACE}")
         rows.append((name.partition("/")[0], took, "; ".join(details)))
     total = seconds(sum(float(value.get("seconds", 0.0)) for value in setup.values()))
-    faults = (record.get("timings") or {}).get("faults", [])
     return [
         Html("<h3>Set-up</h3>"),
         Html(f"<p>Made once, in {total}; not counted in the budget.</p>"),
         table(["what", "took", "what came of it"], rows, "What the search was set up with"),
-        *(note(f"Timings are doubtful. {fault}.") for fault in faults),
     ]

@@ -3,7 +3,7 @@
 from moo_nas.meters.aggregate import SCORE, Aggregate, ZMean
 from moo_nas.meters.analytic import Analytic
 from moo_nas.meters.base import BlockMeter, Meter, Metric
-from moo_nas.meters.device import CpuLatency, DeviceTable
+from moo_nas.meters.device import CpuLatency, DeviceEnergy, DeviceTable
 from moo_nas.meters.device_models import DEVICE_MODELS, DeviceModel, Roofline
 from moo_nas.meters.predictors import BlockTable, BlockTableLatency, MlpLatency, PredictedCost
 from moo_nas.meters.proxies import ZeroCost
@@ -18,6 +18,7 @@ __all__ = [
     "BlockTable",
     "BlockTableLatency",
     "CpuLatency",
+    "DeviceEnergy",
     "DeviceModel",
     "DeviceTable",
     "LookUp",

@@ -1,5 +1,9 @@
 """The files that a reader opens: tables, pictures, the page."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from moo_nas.study.carbon import total
 from moo_nas.study.comparison import Comparison
 from moo_nas.study.folder import Folder
 from moo_nas.study.run import Run
@@ -37,6 +41,21 @@ def publish_run(run: Run, folder: Folder, prefix: str = "", pictures: bool = Tru
     folder.write(prefix + "report.html", page)
 
 
+def taken(runs: Sequence[Run]) -> dict[str, Any]:
+    """Return what several runs took and measured, as a run's record has it.
+
+    ``energy`` is that of all together (:func:`~moo_nas.study.carbon.total`); ``timings`` and
+    ``energies`` are those of the run that was the last to measure, as runs share a store, and a
+    record tells all that is in it.
+    """
+    records = [run.record for run in runs]
+    measured = {
+        key: max((record.get(key, {}) for record in records), key=lambda told: told.get("batches", 0))
+        for key in ("timings", "energies")
+    }
+    return {"energy": total([record["energy"] for record in records]), **measured}
+
+
 def publish_comparison(comparison: Comparison, folder: Folder) -> None:
     """Write a comparison's ``comparison.csv``, ``comparison.png`` and ``report.html``."""
     from moo_nas.analysis.figures import comparison_png
@@ -52,7 +71,7 @@ def publish_comparison(comparison: Comparison, folder: Folder) -> None:
     picture = comparison_png(comparison.curves, comparison.fronts, costs[0] if costs else None, score, title)
     folder.write("comparison.png", picture)
     page = comparison_report(
-        {**shared, "seeds": seeds},
+        {**shared, **taken(list(comparison.runs.values())), "seeds": seeds},
         comparison.table,
         comparison.curves,
         comparison.fronts,

@@ -1,5 +1,6 @@
 """One sitting of a run: from what its store holds, on to the budget or an interrupt."""
 
+import itertools
 import json
 import time
 from collections import Counter
@@ -21,9 +22,10 @@ from moo_nas.arrays import FloatArray, IntArray, stable_hash
 from moo_nas.evaluation import Evaluations
 from moo_nas.evaluation.evaluator import genome_text
 from moo_nas.meters.device import StopWatch, machine
+from moo_nas.meters.device.energy import ENERGIES, IDLE
 from moo_nas.meters.device.timer import ROUNDS
 from moo_nas.problem import NASProblem
-from moo_nas.study.carbon import WORLD_GRID, Footprint, footprint
+from moo_nas.study.carbon import WORLD_GRID, Footprint, Reading, footprint, sittings
 from moo_nas.study.folder import Folder
 from moo_nas.study.publish import publish_run
 from moo_nas.study.run import Run
@@ -91,8 +93,9 @@ class Session:
         self._prefix = prefix
         self._alone = alone
         self._grid = grid
-        self._sitting = datetime.now(UTC).isoformat()
-        self._footprint = Footprint("cuda" in self._problem.options.values())
+        self._sitting = f"{_ENERGY}{name}/{datetime.now(UTC).isoformat()}"
+        self._numbers = itertools.count()
+        self._footprint = Footprint("cuda" in self._problem.options.values(), self._keep_energy)
         # What pymoo needs to know of the problem to take F and G as answers; it copies it each time.
         self._shape = Problem(
             n_var=self._problem.n_var, n_obj=self._problem.n_obj, n_ieq_constr=self._problem.n_ieq_constr
@@ -107,6 +110,10 @@ class Session:
 
     def run(self) -> Run:
         """Search, measure the front, write the files, and return the run."""
+        with self._footprint:
+            return self._run()
+
+    def _run(self) -> Run:
         self._clock = self._now()
         if self._store.definition(self._name) is None:
             self._store.begin(self._name, self._definition)
@@ -243,11 +250,18 @@ class Session:
     def _write_record(self, stop_reason: str | None) -> dict[str, Any]:
         self._spend()
         wall, cpu = self._store.spent(self._name)
-        spent = self._footprint.read()
-        if stop_reason is not None and spent is not None:
-            self._store.recall(f"{_ENERGY}{self._name}/{self._sitting}", lambda: spent)
+        if stop_reason is None:
+            self._footprint.read()
+        else:
+            self._footprint.finish()
         setup = self._store.setup()
-        sittings = [value for name, (value, _) in setup.items() if name.startswith(f"{_ENERGY}{self._name}/")]
+        kept = {name: value for name, (value, _) in setup.items()}
+        own = f"{_ENERGY}{self._name}/"
+        readings = [
+            (name.removeprefix(own).partition("/")[0], value)
+            for name, value in kept.items()
+            if name.startswith(own)
+        ]
         record = {
             **{key: value for key, value in self._definition.items() if key != "formulation"},
             "formulation": self._problem.fitted().settings,
@@ -258,14 +272,15 @@ class Session:
             "n_failed": self._n_failed,
             "wall_seconds": round(wall, 3),
             "cpu_seconds": round(cpu, 3),
-            "energy": footprint(sittings, self._grid),
+            "energy": footprint(sittings(readings), self._grid),
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
             "setup": {
                 name: {**_brief(value), "seconds": round(seconds, 3)}
                 for name, (value, seconds) in setup.items()
-                if name != "definition" and not name.startswith((_MEASURED, _ENERGY, ROUNDS))
+                if name != "definition" and not name.startswith((_MEASURED, _ENERGY, ROUNDS, ENERGIES))
             },
-            "timings": _timings({name: value for name, (value, _) in setup.items()}),
+            "timings": _timings(kept),
+            "energies": _energies(kept),
         }
         if self._folder is not None:
             name = self._prefix + "run.json"
@@ -274,6 +289,9 @@ class Session:
                 return before  # it was finished before: what it took then stays
             self._folder.write(name, json.dumps(record, indent=2) + "\n")
         return record
+
+    def _keep_energy(self, reading: Reading) -> None:
+        self._store.recall(f"{self._sitting}/{next(self._numbers)}", lambda: reading)
 
     def _now(self) -> tuple[float, float]:
         worked = self._problem.evaluator.runner.worker_seconds
@@ -313,6 +331,16 @@ def _timings(setup: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
             faults[fault] += len(value["ratios"][0])
     told = [f"{n} networks or blocks: {fault}" for fault, n in faults.items()]
     return {"batches": len(timed), "faults": told}
+
+
+def _energies(setup: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return in how many batches energy was measured, and why some of them are doubtful."""
+    batches = [value for name, value in setup.items() if name.startswith(ENERGIES)]
+    faults = [fault for name, value in setup.items() if name.startswith(IDLE) for fault in value["faults"]]
+    faults += [
+        f"{len(batch['networks'])} networks: {fault}" for batch in batches for fault in batch["faults"]
+    ]
+    return {"batches": len(batches), "faults": faults}
 
 
 def _brief(value: dict[str, Any]) -> dict[str, Any]:

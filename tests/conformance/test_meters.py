@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import time
 
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from moo_nas.meters import (
     Analytic,
     BlockTableLatency,
     CpuLatency,
+    DeviceEnergy,
     LookUp,
     Meter,
     Metric,
@@ -22,6 +24,7 @@ from moo_nas.meters import (
     ZeroCost,
 )
 from moo_nas.meters.device import stop_watch
+from moo_nas.meters.device.counters import Counter
 from moo_nas.meters.predictors import GaussianProcess
 from moo_nas.testing import MeterKit, StandIn
 from tests.spaces_for_tests import tiny_space, wide_space
@@ -49,11 +52,28 @@ def predicted_cost() -> PredictedCost:
     return PredictedCost(metric, samples, values, 16, 10, "made up for this test", GaussianProcess())
 
 
+class Watts(Counter):
+    """Of a made-up device that takes 50 W, whatever is done."""
+
+    name = "made up"
+
+    def joules(self) -> float:
+        return 50 * time.perf_counter()
+
+
+def device_energy() -> DeviceEnergy:
+    meter = DeviceEnergy(TIMER, seconds=0.001, idle_seconds=0.001)
+    meter.counter = Watts
+    meter._idle_w = 1.0  # else all of the 50 W were idle power
+    return meter
+
+
 CASES = {
     "Analytic": lambda: Analytic(image_size=33, n_classes=10),
     "Analytic of few bits": lambda: Analytic(33, 10, weight_bits=3, activation_bits=5),
     "BlockTableLatency": lambda: BlockTableLatency(TIMER, 8).prepare(wide_space(), store(), 0),
     "CpuLatency": lambda: TIMER,
+    "DeviceEnergy": device_energy,
     "LookUp": look_up,
     "PredictedCost": lambda: predicted_cost().prepare(wide_space(), store(), 0),
     "MlpLatency": lambda: MlpLatency(TIMER, 20).prepare(wide_space(), store(), 0),

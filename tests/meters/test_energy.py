@@ -1,100 +1,20 @@
-"""Energy by counters: RAPL's and NVML's as the kernel and the driver give them, and no number without."""
+"""Energy of networks by a device's counter, idle power subtracted; and no number without a counter."""
 
-import sys
-import types
+import pickle
+import time
 
 import numpy as np
 import pytest
 
-from moo_nas.errors import BusyError
-from moo_nas.evaluation import Evaluator
-from moo_nas.meters import CpuLatency
-from moo_nas.meters.device import DeviceEnergy, energy
-from moo_nas.meters.device.energy import Counter, Nvml, Rapl, energy_of, idle_power
+from moo_nas.errors import BusyError, MeterError
+from moo_nas.evaluation import Evaluator, Store
+from moo_nas.meters import CpuLatency, DeviceEnergy
+from moo_nas.meters.device import energy
+from moo_nas.meters.device.counters import Counter, Nvml, Rapl
+from moo_nas.meters.device.energy import energy_of, idle_power, settled_idle
 from tests.spaces_for_tests import tiny_space
 
 WATCH = CpuLatency(image_size=16, n_rounds=2, min_seconds=0.0)
-
-
-@pytest.fixture
-def powercap(tmp_path):
-    """Two packages, a core inside one, and the platform, as the kernel lays them out."""
-    for name, label in (
-        ("intel-rapl:0", "package-0"),
-        ("intel-rapl:0:0", "core"),
-        ("intel-rapl:1", "package-1"),
-        ("intel-rapl:2", "psys"),
-    ):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "name").write_text(f"{label}\n")
-        (tmp_path / name / "max_energy_range_uj").write_text("1000000\n")
-        (tmp_path / name / "energy_uj").write_text("900000\n")
-    return tmp_path
-
-
-def put(powercap, **microjoules) -> None:
-    for zone, value in microjoules.items():
-        (powercap / f"intel-rapl:{zone[1:].replace('_', ':')}" / "energy_uj").write_text(f"{value}\n")
-
-
-def test_the_packages_are_summed_once_each_and_wrap_around(powercap):
-    counter = Rapl.here(powercap)
-    assert counter.name == "RAPL (package-0, package-1)"
-    assert counter.joules() == 0
-    put(powercap, z0=950_000, z0_0=999_999, z1=900_010, z2=1)
-    assert counter.joules() == pytest.approx(0.05001)
-    put(powercap, z0=20_000)  # over the end of the counter
-    assert counter.joules() == pytest.approx(0.12001)
-
-
-def test_a_machine_whose_counters_cannot_be_read_has_none(tmp_path, powercap):
-    assert Rapl.here(tmp_path / "nowhere") is None
-    (powercap / "intel-rapl:1" / "energy_uj").unlink()
-    (powercap / "intel-rapl:1" / "energy_uj").mkdir()  # unreadable, as for users who are not root
-    assert Rapl.here(powercap) is None
-
-
-class FakeNvml(types.ModuleType):
-    """A driver whose GPU has taken so many mJ."""
-
-    class NVMLError(Exception):
-        pass
-
-    def __init__(self, mj=5000, refuses=False):
-        super().__init__("pynvml")
-        self.mj, self.refuses = mj, refuses
-
-    def nvmlInit(self):
-        pass
-
-    def nvmlDeviceGetHandleByIndex(self, index):
-        assert index == 0
-        return "handle"
-
-    def nvmlDeviceGetName(self, handle):
-        return b"A GPU"
-
-    def nvmlDeviceGetTotalEnergyConsumption(self, handle):
-        assert handle == "handle"
-        if self.refuses:
-            raise self.NVMLError("not supported")
-        return self.mj
-
-    def nvmlDeviceGetPowerUsage(self, handle):
-        return 123_000
-
-
-def test_a_gpu_tells_energy_and_power_in_si_units(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml())
-    counter = Nvml.here()
-    assert (counter.name, counter.joules(), counter.watts()) == ("NVML (A GPU)", 5.0, 123.0)
-
-
-def test_a_gpu_too_old_to_count_or_no_driver_is_no_counter(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(refuses=True))
-    assert Nvml.here() is None
-    monkeypatch.setitem(sys.modules, "pynvml", None)
-    assert Nvml.here() is None
 
 
 class Device(Counter):
@@ -144,39 +64,176 @@ def test_every_repetition_within_a_clock_s_stretch_counts():
     assert found.mj == pytest.approx(2000)
 
 
-def test_idle_power_is_what_a_counter_says_while_nothing_is_done():
-    class Clocked(Device):
-        def joules(self) -> float:
-            return 12.0 * energy.time.perf_counter()
+@pytest.mark.parametrize("idle_w", [50.0, 60.0])
+def test_no_work_takes_nothing_or_less_than_nothing(idle_w):
+    device = Device(idle=50, work=0, seconds=0.01)
+    with pytest.raises(MeterError, match=f"more than 0; got .* mJ a run: 50 W at work, {idle_w:g} W idle"):
+        energy_of(device.call, device, 0.1, idle_w, device.clock, lambda: device.now)
 
-    assert idle_power(Clocked(0, 0, 0), 0.05) == pytest.approx(12, rel=0.01)
+
+def test_an_average_is_no_peak():
+    device = Device(idle=10, work=0.5, seconds=0.02)
+    device.averaged = True
+    assert energy_of(device.call, device, 0.1, 10.0, device.clock, lambda: device.now).peak_w is None
 
 
-def test_without_a_meter_there_is_no_number(monkeypatch, tmp_path):
-    monkeypatch.setattr(Rapl, "here", classmethod(lambda cls, folder=None: None))
+class Scripted(Counter):
+    """So many W in each window of idleness, one after the other; the last ones from then on."""
+
+    name = "made up"
+
+    def __init__(self, watts) -> None:
+        self.watts_left, self.total, self.asked = list(watts), 0.0, 0
+
+    def joules(self) -> float:
+        self.asked += 1
+        if self.asked % 2 == 0:  # the end of a window of a second
+            self.total += self.watts_left.pop(0) if len(self.watts_left) > 1 else self.watts_left[0]
+        return self.total
+
+
+@pytest.fixture
+def seconds(monkeypatch):
+    """Time passes by sleeping alone."""
+    now = [0.0]
+    monkeypatch.setattr(energy.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(energy.time, "sleep", lambda s: now.__setitem__(0, now[0] + s))
+    return now
+
+
+def test_idle_power_is_what_a_counter_says_while_nothing_is_done(seconds):
+    assert idle_power(Scripted([12.0]), 1.0) == pytest.approx(12)
+
+
+def test_idle_power_is_taken_when_the_device_has_come_to_rest(seconds):
+    assert settled_idle(Scripted([90, 80, 70, 60, 51, 50, 49, 20]), 1.0) == (pytest.approx(50), ())
+    assert seconds[0] == 7
+
+
+def test_a_device_that_does_not_come_to_rest_is_doubtful(seconds):
+    idle_w, faults = settled_idle(Scripted([40, 60] * 20), 1.0)
+    assert 40 < idle_w < 60
+    assert faults == ("the idle power did not settle: 40 to 60 W after 20 s",)
+    assert seconds[0] == 20
+
+
+def absent(cls, folder=None):
+    raise BusyError("no RAPL under /here")
+
+
+def test_without_a_meter_there_is_no_number(monkeypatch):
+    monkeypatch.setattr(Rapl, "here", classmethod(absent))
     meter, space = DeviceEnergy(WATCH), tiny_space()
-    with pytest.raises(BusyError, match="no energy meter on this machine"):
+    words = "no energy meter on this machine for its processor: no RAPL under /here"
+    with pytest.raises(BusyError, match=words):
         meter.measure([space.decode(space.genome_at(0))], [0])
-    with pytest.raises(BusyError, match="no energy meter on this machine"):
+    with pytest.raises(BusyError, match=words):
         Evaluator(space, [meter]).evaluate(space.sample(1, seed=0), ["energy_mj"])
 
 
-def test_networks_are_measured_where_there_is_a_meter(monkeypatch):
-    class Growing(Counter):
-        """50 W, whatever is done."""
+class Growing(Counter):
+    """50 W, whatever is done."""
 
-        name = "made up"
+    name = "made up"
 
-        def joules(self) -> float:
-            return 50.0 * energy.time.perf_counter()
+    def joules(self) -> float:
+        return 50.0 * time.perf_counter()
 
-    monkeypatch.setattr(Rapl, "here", classmethod(lambda cls, folder=None: Growing()))
-    monkeypatch.setattr(energy, "idle_power", lambda counter: 20.0)
+
+class Metered(DeviceEnergy):
+    """On a device of 50 W, with the idle powers told here: one when prepared, then two a batch."""
+
+    def __init__(self, monkeypatch, *idle) -> None:
+        super().__init__(WATCH, 0.02, 0.001)
+        self.told = [*idle]
+        monkeypatch.setattr(energy, "settled_idle", lambda counter, seconds: (self.told.pop(0), ()))
+        monkeypatch.setattr(Rapl, "here", classmethod(lambda cls, folder=None: Growing()))
+
+
+def networks(n):
     space = tiny_space()
-    rows = DeviceEnergy(WATCH, 0.05).measure([space.decode(space.genome_at(i)) for i in range(2)], [0, 0])
+    return [space.decode(space.genome_at(i)) for i in range(n)]
+
+
+def test_networks_are_measured_where_there_is_a_meter(monkeypatch):
+    rows = Metered(monkeypatch, 20.0, 20.0, 20.0).measure(networks(2), [0, 0])
     assert rows.shape == (2, 3)
     assert (rows[:, 0] > 0).all()
     assert rows[:, 1] == pytest.approx(50, rel=0.05)
     assert (rows[:, 2] >= rows[:, 1]).all()
     assert DeviceEnergy(WATCH).measure([], []).shape == (0, 3)
     assert np.isfinite(rows).all()
+
+
+def test_one_idle_power_is_of_all_batches_and_kept_in_memory(monkeypatch):
+    store = Store()
+    meter = Metered(monkeypatch, 20.0, 21.0, 19.5, 20.0, 20.5).prepare(tiny_space(), store, 0)
+    meter.measure(networks(2), [0, 0])
+    meter.measure(networks(4)[2:], [0, 0])
+    (idle,) = kept(store, "idle power/")
+    assert (idle["idle_w"], idle["counter"]) == (20.0, "made up")
+    first, second = kept(store, "measured energies/")
+    assert {n["idle_w"] for n in first["networks"] + second["networks"]} == {20.0}
+    assert (first["before_w"], first["after_w"], first["faults"]) == (21.0, 19.5, [])
+    again = Metered(monkeypatch).prepare(tiny_space(), store, 0)  # nothing is measured again
+    assert again.measure(networks(2), [0, 0]).shape == (2, 3)
+
+
+def kept(store, prefix):
+    return [value for name, (value, _) in store.setup().items() if name.startswith(prefix)]
+
+
+@pytest.mark.parametrize(("before", "after"), [(23.0, 20.0), (20.0, 17.0)])
+def test_an_idle_power_that_changes_makes_a_batch_doubtful(monkeypatch, before, after):
+    store = Store()
+    meter = Metered(monkeypatch, 20.0, before, after).prepare(tiny_space(), store, 0)
+    meter.measure(networks(2), [0, 0])
+    (batch,) = kept(store, "measured energies/")
+    assert batch["faults"] == [
+        f"the idle power is not within 10% of the 20 W that are subtracted: {before:g} W before these "
+        f"networks, {after:g} W after them"
+    ]
+
+
+def test_energy_that_is_not_positive_fails_its_network_alone_with_the_reason(monkeypatch):
+    space, store = tiny_space(), Store()
+    meter = Metered(monkeypatch, 20.0, 20.0, 20.0)
+    real, n = energy.energy_of, []
+
+    def second_fails(call, counter, seconds, idle_w, clock):
+        n.append(1)
+        return real(call, counter, seconds, 60.0 if len(n) == 2 else idle_w, clock)
+
+    monkeypatch.setattr(energy, "energy_of", second_fails)
+    found = Evaluator(space, [meter], store=store).evaluate(space.sample(3, seed=0), ["energy_mj"])
+    assert len(n) == 3  # none is measured twice for another's failure
+    assert found.failed.sum() == 1
+    (reason,) = filter(None, found.reasons)
+    assert reason.startswith("MeterError: energy must be more than 0; got -")
+    assert (found["energy_mj"][~found.failed] > 0).all()
+
+
+def test_a_peak_that_is_not_told_is_missing_with_the_reason_and_the_energy_is_there(monkeypatch):
+    monkeypatch.setattr(Growing, "averaged", True)
+    space = tiny_space()
+    evaluator = Evaluator(space, [Metered(monkeypatch, 20.0, *[20.0] * 4)])
+    genomes = space.sample(2, seed=0)
+    assert not evaluator.evaluate(genomes, ["energy_mj", "average_power_w"], ["peak_power_w"]).failed.any()
+    found = evaluator.evaluate(genomes, ["peak_power_w"])
+    assert set(found.reasons) == {
+        "MeterError: this GPU tells its power as an average over a second alone, which is no peak"
+    }
+
+
+def test_another_process_gets_the_meter_without_its_memory(monkeypatch):
+    meter = DeviceEnergy(WATCH)
+    meter._memory = Store()
+    assert pickle.loads(pickle.dumps(meter))._memory is None
+
+
+def test_the_counter_is_the_watch_s_device_s(monkeypatch):
+    monkeypatch.setattr(Rapl, "here", classmethod(lambda cls, folder=None: "the processor's"))
+    monkeypatch.setattr(Nvml, "here", classmethod(lambda cls, index=None: "the GPU's"))
+    assert DeviceEnergy(WATCH).counter() == "the processor's"
+    monkeypatch.setattr(CpuLatency, "device", lambda self: {"gpu": "A GPU"})
+    assert DeviceEnergy(WATCH).counter() == "the GPU's"

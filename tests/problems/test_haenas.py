@@ -1,11 +1,15 @@
 """HaeNAS's space with estimates of devices that are not here."""
 
+import time
+
 import numpy as np
 import pytest
 
 from moo_nas import Constrained, Pareto, registry, search
-from moo_nas.errors import InputError
+from moo_nas.errors import BusyError, InputError
 from moo_nas.meters import DEVICE_MODELS, Roofline
+from moo_nas.meters.device import energy
+from moo_nas.meters.device.counters import Counter, Rapl
 from problems.haenas import HaeNAS
 
 ESTIMATES = {"estimated_latency_ms", "estimated_energy_mj"}
@@ -63,3 +67,40 @@ def test_a_network_of_this_space_does_not_fit_the_microcontrollers_flash():
     problem = HaeNAS(estimates="stm32f746", formulation=Pareto("params", "flash_bytes"))
     smallest = np.zeros((1, problem.space.n_var), dtype=np.int64)
     assert problem.evaluations(smallest)["flash_bytes"][0] > DEVICE_MODELS["stm32f746"].limits["flash_bytes"]
+
+
+class Watts(Counter):
+    """50 W, whatever is done."""
+
+    name = "made up"
+
+    def joules(self) -> float:
+        return 50.0 * time.perf_counter()
+
+
+def absent(cls, folder=None):
+    raise BusyError("no RAPL under /here")
+
+
+def test_energy_of_the_device_here_is_a_metric_where_there_is_a_counter(monkeypatch):
+    monkeypatch.setattr(Rapl, "here", classmethod(lambda cls, folder=None: Watts()))
+    monkeypatch.setattr(energy, "settled_idle", lambda counter, seconds: (20.0, ()))
+    problem = HaeNAS(energy="measured", latency_size=32, formulation=Pareto("params", "energy_mj"))
+    assert names(problem) - names(HaeNAS()) == {"energy_mj", "average_power_w", "peak_power_w"}
+    found = problem.evaluations(problem.space.sample(1, seed=0))
+    # Beyond the idle 20 W there are 30 W, as long as a run takes.
+    assert found["energy_mj"][0] > 0
+    made = registry.make("problem", "haenas", {"energy": "measured"})
+    assert "energy_mj" in names(made)
+
+
+def test_without_a_counter_the_answer_is_what_was_looked_for(monkeypatch):
+    monkeypatch.setattr(Rapl, "here", classmethod(absent))
+    HaeNAS()
+    with pytest.raises(InputError, match=r"no energy meter on this machine .*: no RAPL under /here"):
+        HaeNAS(energy="measured")
+
+
+def test_an_unknown_way_to_energy_is_refused():
+    with pytest.raises(InputError, match="Unknown energy 'measure': did you mean 'measured'"):
+        HaeNAS(energy="measure")

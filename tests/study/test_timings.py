@@ -2,17 +2,20 @@
 
 import io
 import json
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 
-from moo_nas import NASProblem, Pareto, search
+from moo_nas import NASProblem, Pareto, compare, search
 from moo_nas.evaluation import Evaluator
-from moo_nas.meters import Analytic, CpuLatency
+from moo_nas.meters import Analytic, CpuLatency, DeviceEnergy
+from moo_nas.meters.device import energy
+from moo_nas.meters.device.counters import Counter, Rapl
 from moo_nas.meters.device.timer import Reference
-from moo_nas.printing import print_run
+from moo_nas.printing import print_comparison, print_run
 from tests.fakes import Fake
 from tests.spaces_for_tests import wide_space
 
@@ -42,9 +45,9 @@ def problem():
     return NASProblem(evaluator, Pareto("score", "latency_ms"), timers={"latency_ms": Doubtful(16)})
 
 
-def told(run) -> str:
+def told(found, show=print_run) -> str:
     text = io.StringIO()
-    print_run(run, Console(file=text, soft_wrap=True))
+    show(found, Console(file=text, soft_wrap=True))
     return text.getvalue()
 
 
@@ -77,3 +80,54 @@ def test_a_timer_of_another_metric_checks_nothing(problem):
     run = search(problem, budget=10)
     assert run.measured is None
     told(run)
+
+
+class Watts(Counter):
+    """50 W, whatever is done."""
+
+    name = "made up"
+
+    def joules(self) -> float:
+        return 50.0 * time.perf_counter()
+
+
+@pytest.fixture
+def restless(monkeypatch):
+    """A problem of energy on a device whose idle power is 20 W at first, and 30 W from then on."""
+    idle = iter([(20.0, ()), *[(30.0, ())] * 100])
+    monkeypatch.setattr(energy, "settled_idle", lambda counter, seconds: next(idle))
+    monkeypatch.setattr(Rapl, "here", classmethod(lambda cls, folder=None: Watts()))
+    meter = DeviceEnergy(CpuLatency(16), seconds=0.01)
+    return NASProblem(Evaluator(wide_space(), [Analytic(16, 10), meter]), Pareto("params", "energy_mj"))
+
+
+UNLIKE = (
+    "the idle power is not within 10% of the 20 W that are subtracted: 30 W before these networks, 30 W after"
+)
+
+
+def test_doubtful_energies_are_told_everywhere_and_the_idle_power_is_kept(restless, tmp_path):
+    run = search(restless, algorithm="random", budget=8, out=tmp_path / "run")
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    assert record["energies"]["batches"] >= 1
+    assert all(UNLIKE in fault for fault in record["energies"]["faults"])
+    assert record["timings"] == {"batches": 0, "faults": []}
+    assert not any("measured energies" in name for name in record["setup"])
+    (idle,) = [value for name, value in record["setup"].items() if name.startswith("idle power")]
+    assert (idle["idle_w"], idle["counter"]) == (20, "made up")
+    assert (
+        f"Energies are doubtful. {record['energies']['faults'][0]}."
+        in (tmp_path / "run/report.html").read_text()
+    )
+    assert f"Energies are doubtful: {record['energies']['faults'][0]}" in told(run)
+
+
+def test_a_comparison_tells_what_is_doubtful_in_all_its_runs(restless, tmp_path):
+    asked = {"pareto": Pareto("params", "energy_mj")}
+    found = compare(restless, asked, ["random"], 2, 8, out=tmp_path)
+    assert all(run.record["energies"]["faults"] for run in found.runs.values())
+    (last, first) = (found.runs["pareto-random", k].record["energies"] for k in (1, 0))
+    assert last["batches"] > first["batches"]
+    page = (tmp_path / "report.html").read_text()
+    assert all(f"Energies are doubtful. {fault}." in page for fault in last["faults"])
+    assert f"Energies are doubtful: {last['faults'][0]}" in told(found, print_comparison)

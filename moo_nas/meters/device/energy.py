@@ -1,120 +1,36 @@
 """Energy by the device's own counters; where there is none, no number."""
 
+import copy
 import threading
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
 
-from moo_nas.arrays import FloatArray
-from moo_nas.errors import BusyError
-from moo_nas.meters.base import Meter, Metric
+from moo_nas.arrays import FloatArray, stable_hash
+from moo_nas.errors import BusyError, MeterError
+from moo_nas.meters.base import Memory, Meter, Metric
+from moo_nas.meters.device.counters import Counter, Nvml, Rapl
 from moo_nas.meters.device.lock import measuring
 from moo_nas.meters.device.rounds import Call, Clock
 from moo_nas.meters.device.rounds import seconds as seconds_of
-from moo_nas.meters.device.timer import StopWatch, torch_threads
-from moo_nas.spaces import Architecture
+from moo_nas.meters.device.timer import REFERENCE, StopWatch, torch_threads
+from moo_nas.spaces import Architecture, SearchSpace
 
 NO_METER = "no energy meter on this machine"
-POWERCAP = Path("/sys/class/powercap")
+
+# What idle powers and measured batches are kept under in a memory.
+IDLE = "idle power/"
+ENERGIES = "measured energies/"
+
+IDLE_SHARE = 0.1  # relative: idle powers further apart than that are not the same
+_WINDOWS = 20  # of idleness at most, until three in a row are the same
+_FIELDS = {"energy_mj": "mj", "average_power_w": "average_w", "peak_power_w": "peak_w"}
 _SAMPLED = 0.02  # seconds between two readings of power
 _SLICE = 0.05  # seconds of work between two looks at the clock
-
-
-class Counter(ABC):
-    """Counts the energy a device takes, since whenever."""
-
-    name: str
-
-    @abstractmethod
-    def joules(self) -> float:
-        """Return the energy in J; it only grows."""
-
-    def watts(self) -> float | None:
-        """Return the power at the moment in W, None where only energy is counted."""
-        return None
-
-
-class Rapl(Counter):
-    """The packages of an Intel or AMD processor, by the kernel's powercap (RAPL).
-
-    All that runs on them is counted. The counters wrap around; they must be read more often than
-    that, which takes minutes at full power.
-
-    Args:
-        zones: The folders of the package zones.
-    """
-
-    def __init__(self, zones: Sequence[Path]) -> None:
-        self.name = f"RAPL ({', '.join(_read(zone / 'name') for zone in zones)})"
-        self._zones = tuple(zones)
-        self._ranges = [float(_read(zone / "max_energy_range_uj")) for zone in zones]
-        self._last = [float(_read(zone / "energy_uj")) for zone in zones]
-        self._total = 0.0
-        self._reading = threading.Lock()
-
-    @classmethod
-    def here(cls, folder: Path = POWERCAP) -> "Rapl | None":
-        """Return the counter of this machine, None if the kernel offers none that may be read."""
-        zones = sorted(zone for zone in folder.glob("intel-rapl:*") if zone.name.count(":") == 1)
-        try:
-            packages = [zone for zone in zones if _read(zone / "name").startswith("package")]
-            return cls(packages) if packages else None
-        except (OSError, ValueError):
-            return None
-
-    def joules(self) -> float:
-        with self._reading:
-            for position, zone in enumerate(self._zones):
-                now = float(_read(zone / "energy_uj"))
-                passed = now - self._last[position]
-                self._total += passed if passed >= 0 else passed + self._ranges[position]
-                self._last[position] = now
-            return self._total / 1e6
-
-
-class Nvml(Counter):
-    """An NVIDIA GPU's total energy, by its driver's library (Volta and later).
-
-    Args:
-        nvml: The module ``pynvml``, initialised.
-        index: Which GPU, as the driver counts them.
-    """
-
-    def __init__(self, nvml: Any, index: int = 0) -> None:
-        self._nvml = nvml
-        self._handle = nvml.nvmlDeviceGetHandleByIndex(index)
-        name = nvml.nvmlDeviceGetName(self._handle)
-        self.name = f"NVML ({name.decode() if isinstance(name, bytes) else name})"
-        self.joules()  # an older GPU refuses here
-
-    @classmethod
-    def here(cls, index: int = 0) -> "Nvml | None":
-        """Return the counter of this machine's GPU, None where there is none or it does not count."""
-        try:
-            import pynvml
-        except ImportError:
-            return None
-        try:
-            pynvml.nvmlInit()
-            return cls(pynvml, index)
-        except pynvml.NVMLError:
-            return None
-
-    def joules(self) -> float:
-        return float(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)) / 1e3
-
-    def watts(self) -> float | None:
-        return float(self._nvml.nvmlDeviceGetPowerUsage(self._handle)) / 1e3
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="ascii").strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +40,13 @@ class Energy:
     Attributes:
         mj: Energy of one repetition in mJ, idle power subtracted.
         average_w: Power over all of them in W, idle power included.
-        peak_w: The highest power read meanwhile in W.
+        peak_w: The highest power read meanwhile in W; None where the device tells averages alone.
         idle_w: Power of the device when idle in W.
     """
 
     mj: float
     average_w: float
-    peak_w: float
+    peak_w: float | None
     idle_w: float
 
 
@@ -151,9 +67,13 @@ def energy_of(
         call: What is repeated.
         counter: Of the device it works on.
         seconds: How long.
-        idle_w: Power of the idle device in W, see :func:`idle_power`.
+        idle_w: Power of the idle device in W, see :func:`settled_idle`.
         clock: Repeats a call for at least so long, and returns when its work is done.
         now: Tells the time.
+
+    Raises:
+        MeterError: It took nothing beyond the idle device, or less: no work does that, so the idle
+            power is not what the device took beside it.
     """
     repeats = 0
 
@@ -168,8 +88,13 @@ def energy_of(
             clock(counted, min(_SLICE, seconds))
         joules, spent = counter.joules() - before, now() - start
     average = joules / spent
-    peak = max([average, *powers])
-    return Energy(1e3 * (joules - idle_w * spent) / repeats, average, peak, idle_w)
+    mj = 1e3 * (joules - idle_w * spent) / repeats
+    if mj <= 0:
+        raise MeterError(
+            f"energy must be more than 0; got {mj:.3g} mJ a run: {average:.3g} W at work, {idle_w:.3g} W "
+            "idle. Measure again when nothing else runs on the device."
+        )
+    return Energy(mj, average, None if counter.averaged else max([average, *powers]), idle_w)
 
 
 def idle_power(counter: Counter, seconds: float = 1.0) -> float:
@@ -177,6 +102,33 @@ def idle_power(counter: Counter, seconds: float = 1.0) -> float:
     before, start = counter.joules(), time.perf_counter()
     time.sleep(seconds)
     return (counter.joules() - before) / (time.perf_counter() - start)
+
+
+def settled_idle(counter: Counter, seconds: float = 1.0) -> tuple[float, tuple[str, ...]]:
+    """Return the power in W of the device once it rests, and why it is to be doubted, if it is.
+
+    After work a device takes more than at rest until its clocks are down. So windows of idleness
+    follow each other until three in a row are within 10 %; their mean is the idle power. After 20
+    windows the last three are taken as they are, and that is a fault.
+
+    Args:
+        counter: Of the device.
+        seconds: How long a window is.
+    """
+    windows: list[float] = []
+    while len(windows) < _WINDOWS:
+        windows.append(idle_power(counter, seconds))
+        last = windows[-3:]
+        if len(last) == 3 and _same(*last):
+            return float(np.mean(last)), ()
+    fault = (
+        f"the idle power did not settle: {min(last):.3g} to {max(last):.3g} W after {_WINDOWS * seconds:g} s"
+    )
+    return float(np.mean(last)), (fault,)
+
+
+def _same(*watts: float) -> bool:
+    return max(watts) <= (1 + IDLE_SHARE) * min(watts)
 
 
 @contextmanager
@@ -193,6 +145,9 @@ def _power_sampled(counter: Counter) -> Iterator[list[float]]:
             powers.append((joules - before) / (now - start) if power is None else power)
             before, start = joules, now
 
+    if counter.averaged:  # its highest would be no peak
+        yield powers
+        return
     thread = threading.Thread(target=sample, daemon=True)
     thread.start()
     try:
@@ -203,60 +158,148 @@ def _power_sampled(counter: Counter) -> Iterator[list[float]]:
 
 
 class DeviceEnergy(Meter):
-    """Energy of whole networks on the device in front of us, by its own counter.
+    r"""Energy of whole networks on the device in front of us, by its own counter.
 
     ``energy_mj`` is of one run on the whole batch, idle power subtracted; ``average_power_w`` and
     ``peak_power_w`` include it. The counter is NVML's on a GPU and RAPL on a CPU. On a machine that
     has none nothing is measured, and the run ends with the word of it: there is no estimate under
-    these names.
+    these names. Nor is there a peak where a GPU tells its power as an average alone.
+
+    A prepared meter measures the idle power once, after the stop-watch's reference network has
+    warmed the device up and it has settled (:func:`settled_idle`), and keeps it in its memory: the
+    same is subtracted from every network, so that they compare. Before and after each batch of
+    networks the idle power is measured again. If it is not within 10 % of what is subtracted, the
+    batch is doubtful, which is told with it and not averaged away.
 
     Args:
         watch: On what networks run, see :func:`~moo_nas.meters.device.runtimes.stop_watch`.
         seconds: How long a network is repeated.
+        idle_seconds: How long a window of idleness is.
 
     Raises:
         BusyError: No energy meter on this machine, or another measurement runs.
     """
 
-    metrics = (
+    metrics: tuple[Metric, ...] = (
         Metric("energy_mj", "mJ", "min"),
         Metric("average_power_w", "W", "min"),
         Metric("peak_power_w", "W", "min"),
     )
     exclusive = True
+    largest_chunk = 40  # the idle power is checked around each
 
-    def __init__(self, watch: StopWatch, seconds: float = 1.0) -> None:
+    def __init__(self, watch: StopWatch, seconds: float = 1.0, idle_seconds: float = 1.0) -> None:
         self.watch = watch
         self.seconds = seconds
+        self.idle_seconds = idle_seconds
+        self._idle_w: float | None = None
+        self._memory: Memory | None = None
+        self._known: dict[tuple[str, int], dict[str, Any]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A memory may be an open file; another process has its own.
+        return {**self.__dict__, "_memory": None}
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"watch": self.watch.settings, "seconds": self.seconds}
+        return {
+            "watch": self.watch.settings,
+            "seconds": self.seconds,
+            "idle_seconds": self.idle_seconds,
+            "reference": str(REFERENCE),
+        }
 
     def counter(self) -> Counter:
         """Return the counter of the device that the watch is of."""
-        found = Nvml.here() if "gpu" in self.watch.device() else Rapl.here()
-        if found is None:
+        gpu = "gpu" in self.watch.device()
+        try:
+            return Nvml.here() if gpu else Rapl.here()
+        except BusyError as error:
             raise BusyError(
-                f"There is {NO_METER}: neither RAPL ({POWERCAP}) nor NVML (the package nvidia-ml-py and a "
-                "GPU since Volta) can be read. Ask for latency alone, or measure on another device and "
-                "import the table."
-            )
-        return found
+                f"There is {NO_METER} for its {'GPU' if gpu else 'processor'}: {error}. Ask for latency "
+                "alone, or measure on another device and import the table."
+            ) from error
+
+    def only(self, names: Collection[str]) -> "DeviceEnergy":
+        meter = copy.copy(self)
+        meter.metrics = tuple(metric for metric in self.metrics if metric.name in names)
+        meter._memory = self._memory  # which a copy is made without
+        return meter
+
+    def prepare(self, space: SearchSpace, memory: Memory, seed: int) -> Self:
+        meter = copy.copy(self)
+        meter._idle_w = memory.recall(f"{IDLE}{self.key}", self._idle)["idle_w"]
+        meter._memory, meter._known = memory, {}
+        return meter
 
     def measure(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
         if not len(architectures):
             return np.empty((0, len(self.metrics)))
+        if self._idle_w is None:
+            ready = copy.copy(self)
+            ready._idle_w, ready._known = self._idle()["idle_w"], {}
+            return ready.measure(architectures, seeds)
+        asked = [(str(a), int(seed)) for a, seed in zip(architectures, seeds, strict=True)]
+        # Known are those of a batch with a failure in it, of which each is asked for again alone.
+        if not set(asked) <= self._known.keys():
+            batch = self._batch(asked, lambda: self._measured(architectures, seeds))
+            self._known.update(zip(asked, batch["networks"], strict=True))
+        return np.array([self._row(self._known[network]) for network in asked])
+
+    def _batch(self, asked: Sequence[tuple[str, int]], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        if self._memory is None:
+            return make()
+        return self._memory.recall(f"{ENERGIES}{self.key}/{stable_hash(asked)}", make)
+
+    def _row(self, found: dict[str, Any]) -> list[float]:
+        if "reason" in found:
+            raise MeterError(found["reason"])
+        row = [found[_FIELDS[metric.name]] for metric in self.metrics]
+        if row == [None]:
+            raise MeterError("this GPU tells its power as an average over a second alone, which is no peak")
+        return [np.nan if value is None else value for value in row]
+
+    def _idle(self) -> dict[str, Any]:
+        """Return the power of the idle device, which has just worked, and what counts it, as JSON."""
         from moo_nas.networks import build
 
-        watch, rows = self.watch, []
+        watch = self.watch
+        with measuring("the idle power"), torch_threads(watch.threads):
+            counter = self.counter()
+            call = watch.inference(build(REFERENCE, watch.n_classes, 0), watch.image_shape)
+            watch.clock(call, self.seconds)
+            idle_w, faults = settled_idle(counter, self.idle_seconds)
+        return {"idle_w": idle_w, "counter": counter.name, "faults": list(faults)}
+
+    def _measured(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> dict[str, Any]:
+        """Return what networks took, the idle power around them, and faults, as JSON."""
+        from moo_nas.networks import build
+
+        assert self._idle_w is not None
+        watch, networks = self.watch, []
         with measuring(f"the energy of {len(architectures)} networks"), torch_threads(watch.threads):
             counter = self.counter()
-            idle = idle_power(counter)
+            before, _ = settled_idle(counter, self.idle_seconds)
             for architecture, seed in zip(architectures, seeds, strict=True):
                 call = watch.inference(build(architecture, watch.n_classes, seed), watch.image_shape)
                 call()
-                # By the watch's clock, so that work queued on a GPU is waited for.
-                found = energy_of(call, counter, self.seconds, idle, watch.clock)
-                rows.append([found.mj, found.average_w, found.peak_w])
-        return np.array(rows)
+                try:
+                    # By the watch's clock, so that work queued on a GPU is waited for.
+                    found = asdict(energy_of(call, counter, self.seconds, self._idle_w, watch.clock))
+                except MeterError as error:
+                    found = {"reason": str(error)}
+                networks.append(found)
+            after, _ = settled_idle(counter, self.idle_seconds)
+        faults = []
+        if not (_same(self._idle_w, before) and _same(self._idle_w, after)):
+            faults.append(
+                f"the idle power is not within {IDLE_SHARE:.0%} of the {self._idle_w:.3g} W that are "
+                f"subtracted: {before:.3g} W before these networks, {after:.3g} W after them"
+            )
+        return {
+            "networks": networks,
+            "idle_w": self._idle_w,
+            "before_w": before,
+            "after_w": after,
+            "faults": faults,
+        }

@@ -14,6 +14,7 @@ from typing import Any
 
 from moo_nas.arrays import stable_hash, stable_seed
 from moo_nas.errors import InputError
+from moo_nas.files import write_whole
 from moo_nas.meters import Analytic, BlockMeter
 from moo_nas.meters.device import StopWatch
 from moo_nas.meters.device.elsewhere import COLUMNS
@@ -87,7 +88,7 @@ def export_networks(
         name = f"networks/{stable_hash(str(architecture), definition)}.onnx"
         path = folder / name
         if not path.exists():
-            _put(path, to_onnx(build(architecture, n_classes, seed), shape))
+            write_whole(path, to_onnx(build(architecture, n_classes, seed), shape))
         data = path.read_bytes()
         rows.append(
             {
@@ -100,15 +101,15 @@ def export_networks(
         )
         if progress is not None:
             progress(done, len(architectures))
-    _put(folder / "manifest.csv", _csv(list(rows[0]), [list(row.values()) for row in rows]))
+    write_whole(folder / "manifest.csv", _csv(list(rows[0]), [list(row.values()) for row in rows]))
     names = [column.name for column in COLUMNS]
     table = folder / "measurements.csv"
     if not table.exists():  # or what was filled in would be lost
         blank = [""] * (len(names) - 1)
-        _put(table, _csv(names, [[row["architecture"], *blank] for row in rows]))
-    _put(folder / "README.md", _readme(problem.name, len(rows), shape).encode())
+        write_whole(table, _csv(names, [[row["architecture"], *blank] for row in rows]))
+    write_whole(folder / "README.md", _readme(problem.name, len(rows), shape))
     manifest = {**definition, "networks": rows}
-    _put(folder / _MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
+    write_whole(folder / _MANIFEST, json.dumps(manifest, indent=2) + "\n")
     return Export(folder, len(rows), sum(row["bytes"] for row in rows))
 
 
@@ -148,24 +149,14 @@ def _make(folder: Path, definition: dict[str, Any], n_bytes: int) -> None:
             f"The networks take {needed / 1e9:.3g} GB; {folder} has {free / 1e9:.3g} GB left. Free space, "
             "export fewer, or choose another folder."
         )
-    _put(marker, text.encode())
+    write_whole(marker, text)
 
 
-def _put(path: Path, data: bytes) -> None:
-    """Put a file in place, whole."""
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        fresh.write_bytes(data)
-        fresh.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
-
-
-def _csv(header: list[str], rows: list[list[Any]]) -> bytes:
+def _csv(header: list[str], rows: list[list[Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([header, *rows])
-    return text.getvalue().encode()
+    return text.getvalue()
 
 
 def _readme(name: str, n: int, shape: tuple[int, ...]) -> str:

@@ -20,6 +20,7 @@ import pandas as pd
 
 from moo_nas.arrays import IntArray
 from moo_nas.errors import InputError, SpaceError
+from moo_nas.files import write_whole
 from moo_nas.meters.base import Metric
 from moo_nas.meters.table import LookUp
 from moo_nas.spaces import Architecture, SearchSpace
@@ -204,14 +205,7 @@ class DeviceTable:
         Raises:
             InputError: It cannot be written.
         """
-        target = Path(path)
-        fresh = target.with_name(f".{target.name}.new")
-        try:
-            fresh.write_text(self.frame.dropna(axis="columns", how="all").to_csv(), encoding="utf-8")
-            fresh.replace(target)
-        except OSError as error:
-            raise InputError(f"{target} cannot be written: {error.strerror}.") from error
-        return target
+        return write_whole(path, self.frame.dropna(axis="columns", how="all").to_csv())
 
 
 def _lines(reader: Any, path: Path, wrong: list[str]) -> Iterator[tuple[int, dict[str, str]]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from moo_nas.arrays import FloatArray, stable_hash
 from moo_nas.errors import InputError, MeterError
+from moo_nas.files import write_whole
 from moo_nas.meters.analytic import Analytic
 from moo_nas.meters.base import BlockMeter, Memory, Metric
 from moo_nas.meters.device.machine import machine
@@ -121,15 +122,8 @@ class BlockTable:
         Raises:
             InputError: It cannot be written.
         """
-        target = Path(path)
         content = {"format": _FORMAT, "version": _VERSION, "unit": "ms", **self._plain()}
-        fresh = target.with_name(f".{target.name}.new")
-        try:
-            fresh.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-            fresh.replace(target)
-        except OSError as error:
-            raise InputError(f"{target} cannot be written: {error.strerror}.") from error
-        return target
+        return write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
     def _plain(self) -> dict[str, Any]:
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "ms"}

@@ -16,17 +16,17 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from moo_nas import registry
+from moo_nas.analysis.error_cards import error_cards
 from moo_nas.arrays import stable_hash
 from moo_nas.errors import InputError, MooNasError
 from moo_nas.formulations import Formulation
-from moo_nas.meters.device import DeviceTable
 from moo_nas.printing import print_comparison, print_proxies, print_run
 from moo_nas.problem import NASProblem
 from moo_nas.study import Progress
 from moo_nas.study import compare as run_comparison
 from moo_nas.study import search as run_search
 from moo_nas.study.carbon import WORLD_GRID
-from moo_nas.study.export import export_networks
+from moo_nas.study.export import export_networks, import_table, measure_table
 from moo_nas.study.proxies import judge_proxies
 
 DONE, WRONG_INPUT, INTERRUPTED = 0, 2, 130
@@ -178,11 +178,27 @@ def import_(
 ) -> None:
     """Check a table of measurements made on another device, and take it in."""
     made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
-    found = DeviceTable.read(table, made.space)
+    found = import_table(table, made)
     names = ", ".join(metric.name for metric in found.metrics)
     _out.print(f"{len(found.frame)} networks of {table}, all rows good: {names}.")
     if out is not None:
         _out.print(f"File: {found.write(out)}")
+
+
+@measure.command("table")
+def table_(
+    problem: ProblemName,
+    out: Annotated[Path, typer.Argument(help="The JSON file for the table.")],
+    problem_option: ProblemOptions = None,
+) -> None:
+    """Measure this device's table of blocks, to predict latency from, here or elsewhere."""
+    made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
+    with _err.status("measuring blocks and whole networks"):
+        table = measure_table(made, out)
+    _out.print(f"{len(table.ms)} blocks of {table.device_name} at {table.image_size} pixels.", markup=False)
+    (card,) = error_cards({"setup": {"block table": {"metric": "latency_ms", "left_out": table.left_out}}})
+    _out.print(card.words, markup=False)
+    _out.print(f"File: {out}")
 
 
 @app.command("list")
@@ -199,6 +215,8 @@ def list_names() -> None:
             if kind != "formulation":
                 options = ", ".join(f"{key}={value}" for key, value in registry.options(target).items())
                 table.add_row("", escape(f"options: {options}"))
+                for key, words in registry.choices(target).items():
+                    table.add_row("", escape(f"{key}: {', '.join(words)}"))
         _out.print(table)
         _out.print()
 

@@ -8,8 +8,9 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from moo_nas.analysis.error_cards import error_cards
 from moo_nas.analysis.provenance import doubts, energy_words
-from moo_nas.analysis.tables import Measured
+from moo_nas.analysis.tables import Measured, is_outside, outside_summary
 from moo_nas.study import Comparison, Run
 from moo_nas.study.publish import taken
 
@@ -30,14 +31,23 @@ def print_run(run: Run, out: Console) -> None:
         out.print(f"Front: {len(shown)} architectures.")
     if len(shown):
         metrics = list(run.formulation.metrics)
-        table = Table(*metrics, box=None, pad_edge=False, header_style="bold", expand=True)
+        outside = is_outside(shown)
+        told = bool(outside.any())
+        headings = [*metrics, *(["outside"] if told else [])]
+        table = Table(*headings, box=None, pad_edge=False, header_style="bold", expand=True)
         table.add_column("architecture", no_wrap=True, overflow="ellipsis", ratio=1)
         ordered = shown.sort_values(metrics[-1])
         for _, row in ordered.head(SHOWN_ROWS).iterrows():
-            table.add_row(*(f"{row[metric]:.5g}" for metric in metrics), row["architecture"])
+            cells = [f"{row[metric]:.5g}" for metric in metrics]
+            cells += [("yes" if row["outside"] else "")] if told else []
+            table.add_row(*cells, row["architecture"])
         out.print(table)
+        if told:
+            out.print(outside_summary(shown), markup=False)
         if len(ordered) > SHOWN_ROWS:
             out.print(f"... and {len(ordered) - SHOWN_ROWS} more in front.csv")
+    for card in error_cards(run.record):
+        out.print(card.words, markup=False)
     columns = Measured.of(run.measured)
     if columns is not None and run.measured is not None:
         error = (run.measured[columns.predicted] / run.measured[columns.metric] - 1).abs().median()

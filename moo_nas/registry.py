@@ -56,6 +56,22 @@ def options(cls: Any) -> dict[str, str]:
     return {key: default for key, (_, default) in _annotated(cls).items()}
 
 
+def choices(cls: Any) -> dict[str, tuple[str, ...]]:
+    """Return the words that options can be, of those that take only some words."""
+    parameters = inspect.signature(cls, eval_str=True).parameters
+    found = {key: _literals(parameters[key].annotation) for key in _annotated(cls)}
+    return {key: words for key, words in found.items() if words}
+
+
+def _literals(annotation: Any) -> tuple[str, ...]:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Literal:
+        return tuple(map(str, arguments))
+    if origin in (typing.Union, types.UnionType):
+        return tuple(word for one in arguments for word in _literals(one))
+    return ()
+
+
 def _annotated(cls: Any) -> dict[str, tuple[Callable[[str], Any], str]]:
     """Return what makes each option from text, and its default; those for Python only are left out."""
     found = {}

@@ -16,11 +16,13 @@ from moo_nas.meters import (
     DeviceTable,
     Meter,
     MlpLatency,
+    PredictedCost,
     Roofline,
     ZeroCost,
     ZMean,
 )
 from moo_nas.meters.device import StopWatch, stop_watch
+from moo_nas.meters.device_models import DeviceModelName
 from moo_nas.problem import Failures, NASProblem
 from moo_nas.spaces import StageSpace
 
@@ -53,12 +55,13 @@ class HaeNAS(NASProblem):
         latency: ``table`` (blocks measured here, corrected on whole networks), ``mlp`` (the paper's
             perceptron on whole networks), ``measured`` (each network on the stop-watch), the path of
             a ``.json`` file (a block table saved before, maybe on another device:
-            :meth:`~moo_nas.meters.BlockTableLatency.save`) or of a ``.csv`` file (networks measured on
-            another device: :class:`~moo_nas.meters.DeviceTable`; only they have a latency, and random
-            architectures are drawn from them).
-        latency_size: Pixels of the images that latency is of.
-        latency_batch: How many images at a time.
-        latency_threads: How many threads.
+            :meth:`~moo_nas.meters.BlockTable.save`) or of a ``.csv`` file (networks measured on
+            another device: :class:`~moo_nas.meters.DeviceTable`; a predictor is fitted to them,
+            :class:`~moo_nas.meters.PredictedCost`, and to their ``energy_mj`` and ``peak_power_w``
+            where the file has these).
+        latency_size: Pixels of the images that latency is of; of a file, those that it is of.
+        latency_batch: How many images at a time; of a file likewise.
+        latency_threads: How many threads; of a ``.json`` file likewise.
         energy: ``measured`` (each network by the counter of ``device``: NVML's of a CUDA GPU, else RAPL;
             :class:`~moo_nas.meters.DeviceEnergy`), of the images and threads that latency is of; None
             for no energy.
@@ -109,7 +112,7 @@ class HaeNAS(NASProblem):
         energy: str | None = None,
         n_networks: int | None = None,
         n_classes: int = 10,
-        estimates: str | None = None,
+        estimates: DeviceModelName | None = None,
         failures: Failures = "constraint",
         store: Store | None = None,
         n_jobs: int = 1,
@@ -121,19 +124,21 @@ class HaeNAS(NASProblem):
             threads=latency_threads,
             n_classes=n_classes,
         )
-        meters: dict[str, Callable[[], Meter]] = {
-            "table": lambda: BlockTableLatency(timer, 20 if n_networks is None else n_networks),
-            "mlp": lambda: MlpLatency(timer, 1000 if n_networks is None else n_networks),
-            "measured": lambda: timer,
+        meters: dict[str, Callable[[], list[Meter]]] = {
+            "table": lambda: [BlockTableLatency(timer, 20 if n_networks is None else n_networks)],
+            "mlp": lambda: [MlpLatency(timer, 1000 if n_networks is None else n_networks)],
+            "measured": lambda: [timer],
         }
-        space, pool, here = StageSpace.haenas(), None, True
+        space, here = StageSpace.haenas(), True
         if latency.endswith(".json"):
             saved = BlockTable.load(latency)
-            saved.check(space, latency_size, n_classes)
-            meters[latency], here = saved.meter, saved.is_of_here
+            saved.check(space, latency_size, n_classes, latency_batch, latency_threads)
+            meters[latency], here = lambda: [saved.meter(timer)], saved.is_of(timer)
         elif latency.endswith(".csv"):
-            table = DeviceTable.read(latency, space)
-            meters[latency], pool, here = table.meter, table.genomes, False
+            board = DeviceTable.read(latency, space)
+            board.check(latency_size, latency_batch, n_classes)
+            predicted = [metric.name for metric in board.metrics if metric.name != "spread_ms"]
+            meters[latency], here = lambda: [PredictedCost.of_table(board, name) for name in predicted], False
         elif latency not in meters:
             raise InputError(
                 f"latency must be one of {', '.join(meters)}, or a path that ends in .json or .csv; got "
@@ -154,7 +159,7 @@ class HaeNAS(NASProblem):
                 init=init,
                 device=proxy_device,
             ),
-            meters[latency](),
+            *meters[latency](),
             *_energy(energy, timer),
             ZMean(tuple(score)),
         ]
@@ -182,7 +187,7 @@ class HaeNAS(NASProblem):
             "failures": failures,
         }
         super().__init__(
-            Evaluator(space, sources, seed, store, Runner(n_jobs), n_reference, pool),
+            Evaluator(space, sources, seed, store, Runner(n_jobs), n_reference),
             formulation or Pareto("score", "latency_ms"),
             failures,
             options,

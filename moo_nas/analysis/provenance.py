@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from moo_nas.analysis.error_cards import HOW, error_cards, figures
 from moo_nas.analysis.page import Html, facts, note, section, table, text, words
-from moo_nas.analysis.style import number, seconds
+from moo_nas.analysis.style import seconds
 
 _STOPS = {
     "budget": "the budget was spent",
@@ -48,7 +49,8 @@ def run_section(record: Mapping[str, Any]) -> Html:
         "written": words(record.get("written"), ""),
     }
     notes = [note(f"{what} are doubtful. {fault}.") for what, fault in doubts(record)]
-    return section("What was run", facts(known), *_formulation(record), *_setup(record), *notes)
+    about = [*_formulation(record), *cards_table(record), *_setup(record), *notes]
+    return section("What was run", facts(known), *about)
 
 
 def failures_section(evaluations: pd.DataFrame) -> Html:
@@ -70,20 +72,22 @@ def failures_section(evaluations: pd.DataFrame) -> Html:
     )
 
 
-def error_words(card: Mapping[str, Any], how: str) -> str:
-    """Return a predictor's error card in words.
-
-    Example:
-        >>> error_words({"n": 20, "spearman": 0.95, "median_error": 0.08, "p95_error": 0.14}, "left out")
-        'on 20 networks left out: Spearman 0.95, median error 8.0 %, 95 % within 14.0 %'
-    """
-    parts = [f"{name.capitalize()} {number(card[name])}" for name in ("spearman", "kendall") if name in card]
-    parts += [
-        f"{what} {100 * card[key]:.1f} %"
-        for key, what in (("median_error", "median error"), ("p95_error", "95 % within"))
-        if key in card
+def cards_table(record: Mapping[str, Any]) -> list[Html]:
+    """Return what each predictor is worth as a table, with a heading; nothing if nothing is predicted."""
+    cards = error_cards(record)
+    if not cards:
+        return []
+    known = [figures(card.card) for card in cards]
+    shown = list(dict.fromkeys(heading for row in known for heading in row))
+    rows = [
+        [card.metric, card.predictor, f"{card.n} {card.how}", *(row.get(heading, "") for heading in shown)]
+        for card, row in zip(cards, known, strict=True)
     ]
-    return f"on {words(card.get('n'), 'the')} networks {how}: " + ", ".join(parts)
+    return [
+        Html("<h3>What predictions are worth</h3>"),
+        Html("<p>Predicted beside measured, on networks that the prediction had not seen.</p>"),
+        table(["metric", "predictor", "networks", *shown], rows, "The predictors' error cards"),
+    ]
 
 
 def _titled(name: object, options: Mapping[str, Any]) -> str:
@@ -174,16 +178,10 @@ def _setup(record: Mapping[str, Any]) -> list[Html]:
         return []
     rows = []
     for name, value in setup.items():
-        details = [
-            error_words(value[key], how)
-            for key, how in (("left_out", "left out in turn"), ("held_out", "held out"))
-            if isinstance(value.get(key), Mapping)
-        ]
-        rest = {k: v for k, v in value.items() if k not in ("left_out", "held_out", "seconds")}
+        rest = {k: v for k, v in value.items() if k not in (*HOW, "seconds")}
         rest = {k: v for k, v in rest.items() if not (isinstance(v, list) and v and isinstance(v[0], list))}
-        details += [words(rest)] if rest else []
         took = seconds(float(value.get("seconds", 0.0))).replace(" ", "\N{NO-BREAK SPACE}")
-        rows.append((name.partition("/")[0], took, "; ".join(details)))
+        rows.append((name.partition("/")[0], took, words(rest) if rest else ""))
     total = seconds(sum(float(value.get("seconds", 0.0)) for value in setup.values()))
     return [
         Html("<h3>Set-up</h3>"),

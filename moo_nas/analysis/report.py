@@ -11,7 +11,14 @@ from moo_nas.analysis.interactive import agreement_plot, curves_plot, front_plot
 from moo_nas.analysis.page import Html, note, page, section, table, text
 from moo_nas.analysis.provenance import failures_section, run_section, stop_words
 from moo_nas.analysis.style import number, quantity, short_name
-from moo_nas.analysis.tables import Measured, best_of_all, finite
+from moo_nas.analysis.tables import (
+    Measured,
+    best_of_all,
+    finite,
+    is_outside,
+    outside_summary,
+    outside_words,
+)
 from moo_nas.errors import SpaceError
 from moo_nas.meters import Metric
 from moo_nas.spaces import Architecture
@@ -189,7 +196,9 @@ def _front_section(
     if len(chosen) > 1:
         front = front.sort_values(chosen[1].name, ascending=chosen[1].goal == "min", kind="stable")
     heading = heading or ("The architectures of the front" if len(chosen) > 1 else "The best architecture")
-    return section(heading, *_architectures(front, measured, shown))
+    outside = outside_summary(front)
+    doubts = [note(outside)] if outside else []
+    return section(heading, *doubts, *_architectures(front, measured, shown))
 
 
 def _architectures(
@@ -206,6 +215,7 @@ def _architectures(
         ):
             known[str(name)] = f"{number(float(value))} ± {float(spread):.2g}"
     extra = [f"measured {columns.metric}"] if columns is not None else []
+    told = "outside" in rows and bool(is_outside(rows).any())
     drawn: list[Architecture] = []
     cells: list[list[object]] = []
     for label, row in zip(rows.index, rows.to_dict("records"), strict=True):
@@ -218,10 +228,12 @@ def _architectures(
                 str(row.get("method", label)),
                 *(float(row[metric.name]) for metric in metrics),
                 *(known.get(name, "") for _ in extra),
+                *([outside_words(row["outside"])] if told else []),
                 Html(f"{drawing}<code>{text(name)}</code>"),
             ]
         )
     headings = ["method" if "method" in rows else "evaluation", *(m.name for m in metrics), *extra]
+    headings += ["outside of the samples"] if told else []
     kernels = {kernel for a in drawn for kernel in kernels_of(a)}
     legend = kernel_legend(kernels, any(map(has_squeeze, drawn))) if drawn else ""
     rows_ = table([*headings, "architecture"], cells, "Architectures and their metrics", cards=True)

@@ -104,3 +104,37 @@ def best_of_all(fronts: pd.DataFrame, x: Metric, y: Metric) -> pd.DataFrame:
     )
     once = line.drop_duplicates("architecture")
     return once.assign(method=once["architecture"].map(finders))
+
+
+def is_outside(table: pd.DataFrame) -> BoolArray:
+    """Return which rows lie outside of what a predictor was fitted on ``(n,)``, by the column ``outside``."""
+    if "outside" not in table:
+        return np.zeros(len(table), dtype=bool)
+    told = table["outside"].fillna("").astype("str") != ""
+    return told.to_numpy(dtype=bool)
+
+
+def outside_words(why: object) -> str:
+    """Return a cell of the column ``outside``, empty where nothing is told."""
+    return why if isinstance(why, str) else ""
+
+
+def outside_summary(front: pd.DataFrame) -> str:
+    """Return how many rows of a front lie outside of what predictors were fitted on; empty without any."""
+    if "outside" not in front or front.empty:
+        return ""
+    outside = is_outside(front)
+    if not outside.any():
+        return ""
+    metrics = dict.fromkeys(
+        name
+        for why in front["outside"][outside]
+        for part in str(why).split("; ")
+        for name in part.partition(": ")[0].split(", ")
+    )
+    lie = "lies" if outside.sum() == 1 else "lie"
+    return (
+        f"{outside.sum()} of the front's {len(front)} architectures {lie} outside of the samples that "
+        f"{' and '.join(metrics)} {'is' if len(metrics) == 1 else 'are'} predicted from: how far off the "
+        "prediction is there nobody has measured."
+    )

@@ -218,6 +218,28 @@ class Evaluator:
             )
         return self._fits[aggregate]
 
+    def outside(self, genomes: IntArray, names: Iterable[str]) -> tuple[str, ...] | None:
+        """Return why genomes lie outside of what predictors of these metrics were fitted on, by metric.
+
+        The text is empty for a genome that is inside; there are no texts at all where none of the
+        metrics is predicted from samples.
+        """
+        predictors = [
+            meter
+            for meter in dict.fromkeys(self._source[name] for name in self._expanded(names))
+            if isinstance(meter, Meter) and type(meter).why_outside is not Meter.why_outside
+        ]
+        if not predictors:
+            return None
+        architectures = [self.space.decode(genome) for genome in genomes]
+        reasons: list[dict[str, list[str]]] = [{} for _ in architectures]
+        for meter in predictors:
+            found = self.ready(meter).why_outside(architectures)
+            for row, why in zip(reasons, found or [None] * len(reasons), strict=True):
+                if why is not None:
+                    row.setdefault(why, []).extend(metric.name for metric in meter.metrics)
+        return tuple("; ".join(f"{', '.join(of)}: {why}" for why, of in row.items()) for row in reasons)
+
     def recall(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return what the store keeps under a name for this space and seed; make it first if need be."""
         return self.store.recall(f"{name}/{self._context}", make)

@@ -64,6 +64,13 @@ class Meter(ABC):
         raise, after which the architectures of the call are tried one by one.
         """
 
+    def why_outside(self, architectures: Sequence[Architecture]) -> Sequence[str | None] | None:
+        """Return why each architecture is unlike those that the meter was fitted on, None if it is like them.
+
+        None for all of it where no such thing can be: by default.
+        """
+        return None
+
     @property
     def key(self) -> str:
         """A hash of all that a measurement depends on."""

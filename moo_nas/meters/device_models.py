@@ -1,7 +1,7 @@
 """Devices as a few published numbers: what a network would take there at the least, without the device."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -89,6 +89,9 @@ _HBM2 = (250 + 450) / 2 / 8
 # overview of the STM32F7 series, run mode at 1.8 V). It is the whole chip's: fetching, decoding, memories and
 # leakage too.
 _CYCLE_STM32F7 = 5 / 7 * 1000
+
+# The names of DEVICE_MODELS.
+DeviceModelName = Literal["xeon-platinum-8380", "a100-sxm4-40gb", "snapdragon-855", "stm32f746"]
 
 DEVICE_MODELS: dict[str, DeviceModel] = {
     model.name: model

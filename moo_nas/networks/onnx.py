@@ -70,10 +70,13 @@ def to_onnx(module: nn.Module, shape: Sequence[int]) -> bytes:
     writer = _Writer()
     for node in graph.nodes:
         writer.write(node, modules)
-    with torch.inference_mode():
-        was_training = module.training
-        out_shape = module.eval()(torch.zeros(tuple(shape))).shape
-        module.train(was_training)
+    modes = {part: part.training for part in module.modules()}
+    try:
+        with torch.inference_mode():
+            out_shape = module.eval()(torch.zeros(tuple(shape))).shape
+    finally:
+        for part, training in modes.items():
+            part.training = training
     model = helper.make_model(
         helper.make_graph(
             writer.nodes,

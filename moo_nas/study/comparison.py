@@ -110,10 +110,13 @@ class Comparison:
         frames = []
         for (method, seed), run in self.runs.items():
             f, when = self._judged[method, seed]
-            rows = run.table.rows(when[nondominated(f)])
+            best = when[nondominated(f)]
+            rows = run.table.rows(best)
             frame = pd.DataFrame({name: rows[name] for name in self.judge.metrics})
             frame.insert(0, "method", method)
             frame.insert(1, "seed", seed)
             frame["architecture"] = [str(run.space.decode(genome)) for genome in rows.genomes]
+            if run.outside is not None:
+                frame["outside"] = [run.outside[row] for row in best]
             frames.append(frame)
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

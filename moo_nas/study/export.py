@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +13,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from moo_nas import registry
 from moo_nas.arrays import stable_hash, stable_seed
 from moo_nas.errors import InputError
-from moo_nas.meters import Analytic, BlockMeter
+from moo_nas.evaluation import Runner, Store
+from moo_nas.files import write_whole
+from moo_nas.meters import Analytic, BlockMeter, BlockTable, BlockTableLatency, PredictedCost
 from moo_nas.meters.device import StopWatch
-from moo_nas.meters.device.elsewhere import COLUMNS
+from moo_nas.meters.device.elsewhere import COLUMNS, DeviceTable
+from moo_nas.meters.predictors.saved_table import TabledLatency
 from moo_nas.problem import NASProblem
 
 _MANIFEST = "manifest.json"
@@ -87,7 +92,7 @@ def export_networks(
         name = f"networks/{stable_hash(str(architecture), definition)}.onnx"
         path = folder / name
         if not path.exists():
-            _put(path, to_onnx(build(architecture, n_classes, seed), shape))
+            write_whole(path, to_onnx(build(architecture, n_classes, seed), shape))
         data = path.read_bytes()
         rows.append(
             {
@@ -100,16 +105,65 @@ def export_networks(
         )
         if progress is not None:
             progress(done, len(architectures))
-    _put(folder / "manifest.csv", _csv(list(rows[0]), [list(row.values()) for row in rows]))
+    write_whole(folder / "manifest.csv", _csv(list(rows[0]), [list(row.values()) for row in rows]))
     names = [column.name for column in COLUMNS]
     table = folder / "measurements.csv"
     if not table.exists():  # or what was filled in would be lost
-        blank = [""] * (len(names) - 1)
-        _put(table, _csv(names, [[row["architecture"], *blank] for row in rows]))
-    _put(folder / "README.md", _readme(problem.name, len(rows), shape).encode())
+        known = {"image_size": size, "batch_size": batch, "n_classes": n_classes}
+        filled = [{**known, "architecture": row["architecture"]} for row in rows]
+        write_whole(table, _csv(names, [[row.get(name, "") for name in names] for row in filled]))
+    write_whole(folder / "README.md", _readme(problem, len(rows), shape))
     manifest = {**definition, "networks": rows}
-    _put(folder / _MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
+    write_whole(folder / _MANIFEST, json.dumps(manifest, indent=2) + "\n")
     return Export(folder, len(rows), sum(row["bytes"] for row in rows))
+
+
+def import_table(path: str | os.PathLike[str], problem: NASProblem) -> DeviceTable:
+    """Return a table of measurements of a problem's exported networks, checked row by row.
+
+    Raises:
+        InputError: The file is no such table, has a row that cannot be, or is of another size, batch
+            or number of classes than the problem's latency.
+    """
+    table = DeviceTable.read(path, problem.space)
+    table.check(*_input(problem))
+    return table
+
+
+def measure_table(problem: NASProblem, out: str | os.PathLike[str]) -> BlockTable:
+    """Measure a problem's table of block latencies on this device and save it as JSON.
+
+    What is measured is kept beside the file until all is, so that an interrupted measurement goes on.
+
+    Args:
+        problem: One whose latency is predicted from a table of blocks.
+        out: The file, as :meth:`BlockTable.load` reads it.
+
+    Raises:
+        InputError: The problem's latency is not from such a table, or the file cannot be written.
+    """
+    source = next((s for s in problem.evaluator.sources if isinstance(s, BlockTableLatency)), None)
+    if source is None:
+        raise InputError(
+            f"Problem '{problem.name}' as asked for predicts no latency from blocks measured here: there is "
+            "no table to measure. 'haenas' does with latency=table."
+        )
+    target = Path(out)
+    if not target.parent.is_dir():
+        raise InputError(f"The folder of {target} does not exist.")
+    if target.is_dir():
+        raise InputError(f"{target} is a folder; name a file.")
+    part = target.with_name(f".{target.name}.measuring")
+    store = Store(part)
+    try:
+        ready = problem.at(store, Runner(1)).evaluator.ready(source)
+    finally:
+        store.close()
+    assert isinstance(ready, BlockTableLatency)
+    ready.table.save(target)
+    for end in ("", "-wal", "-shm"):
+        part.with_name(part.name + end).unlink(missing_ok=True)
+    return ready.table
 
 
 def _input(problem: NASProblem) -> tuple[int, int, int]:
@@ -118,6 +172,11 @@ def _input(problem: NASProblem) -> tuple[int, int, int]:
     for meter in (*problem.timers.values(), *sources):
         if isinstance(meter, StopWatch):
             return meter.image_size, meter.batch_size, meter.n_classes
+    for source in sources:
+        if isinstance(source, PredictedCost):
+            return source.image_size, source.batch_size, source.n_classes
+        if isinstance(source, TabledLatency):
+            return source.image_size, source.timer.batch_size, source.n_classes
     for source in sources:
         if isinstance(source, BlockMeter):
             return source.image_size, 1, source.n_classes
@@ -148,39 +207,41 @@ def _make(folder: Path, definition: dict[str, Any], n_bytes: int) -> None:
             f"The networks take {needed / 1e9:.3g} GB; {folder} has {free / 1e9:.3g} GB left. Free space, "
             "export fewer, or choose another folder."
         )
-    _put(marker, text.encode())
+    write_whole(marker, text)
 
 
-def _put(path: Path, data: bytes) -> None:
-    """Put a file in place, whole."""
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        fresh.write_bytes(data)
-        fresh.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
-
-
-def _csv(header: list[str], rows: list[list[Any]]) -> bytes:
+def _csv(header: list[str], rows: list[list[Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([header, *rows])
-    return text.getvalue().encode()
+    return text.getvalue()
 
 
-def _readme(name: str, n: int, shape: tuple[int, ...]) -> str:
+def _import_command(problem: NASProblem) -> str:
+    """Return the command that takes the table back, with the options that make this problem."""
+    words = ["moo-nas", "measure", "import", "measurements.csv", problem.name, "--out", "measured.csv"]
+    for name, default in registry.options(type(problem)).items():
+        value = problem.options.get(name)
+        given = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        if name in problem.options and given != default:
+            words += ["--problem-option", f"{name}={given}"]
+    return shlex.join(words)
+
+
+def _readme(problem: NASProblem, n: int, shape: tuple[int, ...]) -> str:
     columns = "\n".join(
         f"| `{c.name}` | {c.unit or 'text'} | {'yes' if c.needed else 'no'} | {c.meaning} |" for c in COLUMNS
     )
     return f"""# {n} networks to measure
 
-Random networks of `{name}`, with random weights, as ONNX files under `networks/`. Each takes `images`,
-float32 of shape {" x ".join(map(str, shape))}, and puts out `scores`. `manifest.csv` says which file is
-which architecture, and its sha256; `manifest.json` says also the opset and how they were made.
+Random networks of `{problem.name}`, with random weights, as ONNX files under `networks/`. Each takes
+`images`, float32 of shape {" x ".join(map(str, shape))}, and puts out `scores`. `manifest.csv` says
+which file is which architecture, and its sha256; `manifest.json` says also the opset and how they were made.
 
 Run every file on the device: some runs to warm up, then enough that the median settles; in rounds over
 all files rather than one file after the other, so that a warm or busy spell is shared by all. Write the
-results into `measurements.csv`, one row a network, separated by commas, with a point as decimal mark:
+results into `measurements.csv`, one row a network, separated by commas, with a point as decimal mark.
+Times and energies are of one run, which takes {shape[0]} image{"s" * (shape[0] > 1)} at once:
 
 | column | in | needed | what |
 |---|---|---|---|
@@ -188,7 +249,7 @@ results into `measurements.csv`, one row a network, separated by commas, with a 
 
 Leave out the rows of networks that could not be run, and columns that were not measured. Then:
 
-    moo-nas measure import measurements.csv {name} --out measured.csv
+    {_import_command(problem)}
 
 Rows that cannot be are refused by line number, and nothing is written before all are good.
 """

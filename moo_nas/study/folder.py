@@ -1,6 +1,5 @@
 """A run's folder: one run, one writer, files that are there whole or not at all."""
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -9,8 +8,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from moo_nas.errors import OtherRunError, StoreError
+from moo_nas.errors import InputError, OtherRunError, StoreError
 from moo_nas.evaluation import Store
+from moo_nas.files import write_whole
 
 STORE = "evaluations.sqlite"
 _OURS = (
@@ -71,18 +71,14 @@ class Folder:
             StoreError: It could not be written.
         """
         target = self.path / name
-        fresh = target.with_name(f".{target.name}.new")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_bytes(content.encode() if isinstance(content, str) else content)
-            fresh.replace(target)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                fresh.unlink(missing_ok=True)
+            return write_whole(target, content)
+        except (OSError, InputError) as error:
+            cause = error.__cause__ or error
             raise StoreError(
-                f"{target} could not be written: {error}. Free space, then run again."
+                f"{target} could not be written: {cause}. Free space, then run again."
             ) from error
-        return target
 
     def close(self) -> None:
         """Let go of the store and the folder."""

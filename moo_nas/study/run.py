@@ -26,6 +26,8 @@ class Run:
         record: What ``run.json`` says.
         folder: Where its files are, if anywhere.
         measured: The front measured on the device, if it was.
+        outside: Why each evaluation lies outside of what predictors were fitted on, empty if it does
+            not; none if no metric is predicted from samples.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Run:
         record: Mapping[str, Any],
         folder: Path | None = None,
         measured: pd.DataFrame | None = None,
+        outside: Sequence[str] | None = None,
     ) -> None:
         self.name = name
         self.space = space
@@ -45,6 +48,7 @@ class Run:
         self.record = dict(record)
         self.folder = folder
         self.measured = measured
+        self.outside = outside
 
     @property
     def stop_reason(self) -> str:
@@ -92,7 +96,10 @@ class Run:
         return self._frame(valid[violation == violation.min()])
 
     def _frame(self, rows: IntArray) -> pd.DataFrame:
-        return evaluations_frame(self.space, self.table, self.feasible, rows)
+        frame = evaluations_frame(self.space, self.table, self.feasible, rows)
+        if self.outside is not None:
+            frame["outside"] = pd.Series([self.outside[row] for row in rows], index=frame.index, dtype="str")
+        return frame
 
 
 def evaluations_frame(

@@ -132,7 +132,8 @@ class Session:
             stop_reason = "interrupted"
         table = Evaluations.concat(self._tables)
         folder = None if self._folder is None else self._folder.path / self._prefix
-        run = Run(self._name, self._problem.space, formulation, table, {}, folder)
+        outside = self._problem.evaluator.outside(table.genomes, (metric.name for metric in table.metrics))
+        run = Run(self._name, self._problem.space, formulation, table, {}, folder, outside=outside)
         if stop_reason != "interrupted" and not run.feasible.any():
             stop_reason = "infeasible"
         if self._alone and stop_reason != "interrupted":

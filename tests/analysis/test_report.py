@@ -89,7 +89,28 @@ def test_what_was_run_is_told():
     assert "1 min 23 s on the clock, 1 min 8 s of computing" in text
     for words in ("NSGA2: pop_size 40", "the budget was spent", "cpu AMD EPYC, cores 2", "moo_nas 0.1.0"):
         assert words in text
-    assert "20 networks left out in turn: Spearman 0.955, Kendall 0.842, median error 8.1 %" in text
+    assert "latency_ms latency residual 20 left out in turn 0.955 0.842 8.1 %" in text
+
+
+def test_every_predictor_s_card_is_told_with_its_metric_and_a_figure_that_is_undefined_as_such():
+    card = {"n": 60, "spearman": float("nan"), "mape": 0.034, "worst_5_error": 0.2, "coverage_90": 0.915}
+    fit = {"metric": "energy_mj", "source": EVIL, "held_out": card, "n_samples": 60, "seconds": 1.0}
+    text = read(evaluations(), setup={**record()["setup"], "predicted cost of energy_mj/1f": fit}).text
+    headings = "Spearman Kendall median error MAPE worst 5 % off by coverage of 90 % intervals"
+    assert f"metric predictor networks {headings}" in text
+    assert f"energy_mj predicted cost of energy_mj: {EVIL} 60 held out undefined" in text
+    assert "3.4 % 20.0 % 91.5 %" in text
+
+
+def test_what_of_the_front_lies_outside_of_the_samples_is_told():
+    table = evaluations()
+    assert "outside" not in read(table.assign(outside="")).text
+    row = front(table).index[0]
+    why = "latency_ms, energy_mj: layers is 9, the samples have 1 to 3"
+    text = read(table.assign(outside=[why if i == row else "" for i in table.index])).text
+    assert "1 of the front's" in text
+    assert "lies outside of the samples that latency_ms and energy_mj are predicted from" in text
+    assert why in text
 
 
 def test_predictions_and_measurements_are_compared_in_words():

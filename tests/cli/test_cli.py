@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from moo_nas.cli import DONE, INTERRUPTED, WRONG_INPUT, main
+from moo_nas.meters import DEVICE_MODELS
 
 FORMULAS = ["search", "haenas", "--objectives", "params,peak_activation_bytes", "--jobs", "1"]
 QUICK = ["--problem-option", "image_size=16", "--problem-option", "batch_size=8"]
@@ -289,6 +290,8 @@ def test_list_names_what_there_is(capfd):
     assert "score=log(snip),log(params)" in out
     assert "store" not in options  # nothing that text cannot tell
     assert "latency_ms (min)" in out
+    assert "device: cpu, onnxruntime, cuda" in out
+    assert f"estimates: {', '.join(DEVICE_MODELS)}" in out
 
 
 def test_compare_runs_every_pair_and_says_which_is_refused(capfd):

@@ -2,8 +2,11 @@
 
 import csv
 import io
+import os
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic, DeviceTable
+from moo_nas.meters.device.elsewhere import _ratios
 from moo_nas.spaces import CellSpace, StageSpace
 from tests.spaces_for_tests import tiny_space
 
@@ -22,8 +26,20 @@ def name(i: int, space=None) -> str:
     return str(space.decode(space.genome_at(i)))
 
 
-def read(tmp_path, text: str | bytes, space=None) -> DeviceTable:
+# What every table has beside, in front of each line.
+KNOWN = ("image_size,batch_size,n_classes,idle_subtracted", "16,1,10,yes")
+
+
+def whole(text: str) -> str:
+    """Return a table with what it is of in front of every line."""
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    lines = text.removeprefix(mark).splitlines(keepends=True)
+    return mark + "".join(f"{KNOWN[i > 0]},{line}" if line.strip() else line for i, line in enumerate(lines))
+
+
+def read(tmp_path, text: str | bytes, space=None, complete: bool = True) -> DeviceTable:
     path = tmp_path / "board.csv"
+    text = whole(text) if complete and isinstance(text, str) else text
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return DeviceTable.read(path, space or tiny_space())
 
@@ -68,6 +84,10 @@ def test_an_energy_that_only_some_rows_have_is_missing_in_the_others(tmp_path, t
         (f"{name(1)},nan,,,,,,", "line 3: latency_ms must be a number, in milliseconds; got 'nan'"),
         (f"{name(1)},inf,,,,,,", "line 3: latency_ms must be a number"),
         (f"{name(1)},12 us,,,,,,", "line 3: latency_ms must be a number, in milliseconds; got '12 us'"),
+        (f"{name(1)},1_5,,,,,,", "line 3: latency_ms must be a number, in milliseconds; got '1_5'"),
+        (f"{name(1)},\u0661,,,,,,", "line 3: latency_ms must be a number"),
+        (f"{name(1)},1e999,,,,,,", "line 3: latency_ms must be a number"),
+        (f"{name(1)},2,3,,,,,", "line 3: spread_ms is 3, more than latency_ms, 2"),
         (f'{name(1)},"1,5",,,,,,', "line 3: latency_ms must be a number, in milliseconds; got '1,5'"),
         (f"{name(1)},,,,,,,", "line 3: latency_ms is empty; leave out the rows"),
         (f"{name(1)},1,-0.1,,,,,", "line 3: spread_ms must be 0 or more"),
@@ -77,7 +97,7 @@ def test_an_energy_that_only_some_rows_have_is_missing_in_the_others(tmp_path, t
         (f"{name(1)},1,,,,,300,", "line 3: ambient_c must be between -90 and 150"),
         (f"{name(0)},1,,,,,,", "line 3: the same network as line 2"),
         (f"{name(1)},1,,,,,,Other", "line 3: device 'Other', but line 2 has ''"),
-        (f"{name(1)},1", "line 3: 2 cells under 8 headings"),
+        (f"{name(1)},1", "line 3: 6 cells under 12 headings"),
         (f'{name(1)},1,,,,"open,,', "line 3: unexpected end of data"),
         (",1,,,,,,", "line 3: architecture is empty"),
     ],
@@ -98,14 +118,118 @@ def test_a_row_that_cannot_be_is_refused_by_its_line(row, expected, tmp_path):
         ("architecture,latency_ms,latency_ms\n", "'latency_ms' is there more than once"),
         ("architecture;latency_ms\n", "separated by commas"),
         ("", "'architecture' is missing"),
-        ("architecture,latency_ms\n", "it has no rows"),
+        ("architecture,latency_ms\n", "the column 'image_size' is missing"),
+        (f"{KNOWN[0]},architecture,latency_ms\n", "it has no rows"),
         (b"architecture,latency_ms\n\xff\xfe,1\n", "must be UTF-8"),
     ],
 )
 def test_a_file_that_is_no_such_table_is_refused(text, expected, tmp_path):
     with pytest.raises(InputError) as raised:
-        read(tmp_path, text)
+        read(tmp_path, text, complete=False)
     assert expected in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ("16,1,10,perhaps", "line 3: idle_subtracted must be yes or no; got 'perhaps'"),
+        ("16,1,10,", "line 3: energy_mj without idle_subtracted"),
+        ("16,1,10,NO", "line 3: idle_subtracted 'no', but line 2 has 'yes'"),
+        ("32,1,10,yes", "line 3: image_size 32, but line 2 has 16"),
+        ("16,8,10,yes", "line 3: batch_size 8, but line 2 has 1"),
+        ("16,1,7,yes", "line 3: n_classes 7, but line 2 has 10"),
+        (",1,10,yes", "line 3: image_size is empty"),
+        ("16.5,1,10,yes", "line 3: image_size must be an integer, in pixels; got '16.5'"),
+        ("16,0,10,yes", "line 3: batch_size must be more than 0"),
+    ],
+)
+def test_what_a_table_is_of_is_the_same_in_every_row(known, expected, tmp_path):
+    text = f"{KNOWN[0]},architecture,latency_ms,energy_mj\n16,1,10,yes,{name(0)},1,2\n{known},{name(1)},1,2\n"
+    with pytest.raises(InputError) as raised:
+        read(tmp_path, text, complete=False)
+    assert expected in str(raised.value)
+
+
+def test_a_table_says_what_it_is_of_and_refuses_to_be_of_anything_else(tmp_path):
+    table = read(tmp_path, f"architecture,latency_ms\n{name(0)},1\n")
+    assert (table.image_size, table.batch_size, table.n_classes, table.idle_subtracted) == (16, 1, 10, True)
+    table.check(16, 1, 10)
+    for other in ((224, 1, 10), (16, 64, 10), (16, 1, 1000)):
+        with pytest.raises(
+            InputError, match="16 pixels, batch 1 and 10 classes; asked for {} .* {} .* {}".format(*other)
+        ):
+            table.check(*other)
+
+
+def test_a_table_that_does_not_say_its_size_is_refused(tmp_path):
+    with pytest.raises(InputError, match="the column 'image_size' is missing"):
+        read(tmp_path, f"architecture,latency_ms\n{name(0)},1\n", complete=False)
+
+
+@pytest.mark.parametrize("factor", [1000, 0.001, 1e6])
+@pytest.mark.parametrize("column", ["latency_ms", "energy_mj", "peak_power_w"])
+@pytest.mark.parametrize("n", [3, 20])
+def test_a_row_in_another_unit_than_the_others_is_refused_by_its_line(n, column, factor, tmp_path, tiny):
+    frame = pd.DataFrame({"architecture": [name(i) for i in range(n)], "spread_ms": 0.0})
+    macs = Analytic(16, 10).measure([tiny.decode(tiny.genome_at(i)) for i in range(n)], [0] * n)[:, 2]
+    for known, power in (("latency_ms", 0.7), ("energy_mj", 0.9), ("peak_power_w", 0.1)):
+        frame[known] = macs**power
+    frame["peak_power_w"] *= 1e6  # above any average
+    assert len(read(tmp_path, frame.to_csv(index=False)).frame) == n
+    frame.loc[2, column] *= factor
+    if column == "peak_power_w" and factor < 1:
+        frame = frame.drop(columns="energy_mj")
+    if column == "energy_mj" and factor > 1:
+        frame = frame.drop(columns="peak_power_w")
+    with pytest.raises(InputError, match=rf"1 fault: line 4: {column} is .* in another unit than"):
+        read(tmp_path, frame.to_csv(index=False))
+
+
+def test_a_network_that_is_a_constant_may_take_next_to_no_time(tmp_path):
+    space = CellSpace(1, (4,), 4)
+
+    def all_of(operation: str) -> str:
+        return str(space.decode(space.genome_of([operation] * 6)))
+
+    drawn = dict.fromkeys(str(space.decode(genome)) for genome in space.canonical(space.sample(30, seed=0)))
+    text = "architecture,latency_ms\n"
+    text += "".join(f"{name},10\n" for name in drawn if name not in map(all_of, ("none", "nor_conv_3x3")))
+    n = text.count("\n") - 1
+    assert n > 20
+    assert len(read(tmp_path, f"{text}{all_of('none')},0.001\n", space).frame) == n + 1
+    with pytest.raises(InputError, match=f"line {n + 2}: latency_ms is 1/"):
+        read(tmp_path, f"{text}{all_of('nor_conv_3x3')},0.001\n", space)
+
+
+def passes(code: str) -> bool:
+    """Does a cell of NASLib's code (edges 12, 13, 14, 23, 24, 34; 1 is none) lead anything to its output?"""
+    e12, e13, e14, e23, e24, e34 = (operation != "1" for operation in code)
+    return e14 or (e12 and e24) or ((e13 or (e12 and e23)) and e34)
+
+
+@pytest.mark.skipif(not os.environ.get("MOO_NAS_DATA"), reason="MOO_NAS_DATA is unset: no published data")
+@pytest.mark.parametrize("metric", ["raspi4_latency", "edgegpu_latency", "eyeriss_energy", "fpga_latency"])
+def test_no_published_measurement_is_taken_for_another_unit(metric):
+    frame = pd.read_csv(
+        Path(os.environ["MOO_NAS_DATA"]) / "nb201_accuracy_hw.csv.xz", dtype={"naslib_code": str}
+    )
+    costs = frame[f"cifar10__{metric}"].to_numpy()
+    work = 1e6 * (frame["cifar10__flops_M"] / 2 + frame["cifar10__params_M"]).to_numpy()
+    for seed in range(20):
+        rows = np.random.default_rng(seed).choice(len(costs), 200, replace=False)
+        ratios = _ratios(costs[rows], work[rows])
+        constant = ~frame["naslib_code"].iloc[rows].map(passes).to_numpy()
+        assert (constant | ((ratios > 1 / 300) & (ratios < 300))).all()
+        assert constant.sum() < 20
+
+
+def test_a_separator_of_lines_within_a_cell_is_text(tmp_path):
+    tool = "a\u2028b\x0bc\x85d"
+    text = "".join(
+        f"{KNOWN[i]},{line}\n"
+        for i, line in enumerate(["architecture,latency_ms,tool", f"{name(0)},1,{tool}"])
+    )
+    assert read(tmp_path, text, complete=False).frame["tool"].tolist() == [tool]
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -149,9 +273,9 @@ def test_what_is_written_is_read_back_the_same(tmp_path_factory, which, value, t
     folder = tmp_path_factory.mktemp("table")
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["architecture", "latency_ms", "tool"])
-    writer.writerows([name(i), value * (i + 1), tool] for i in which)
-    first = read(folder, text.getvalue())
+    writer.writerow([*KNOWN[0].split(","), "architecture", "latency_ms", "tool"])
+    writer.writerows([*KNOWN[1].split(","), name(i), value * (i + 1), tool] for i in which)
+    first = read(folder, text.getvalue(), complete=False)
     second = DeviceTable.read(first.write(folder / "again.csv"), tiny_space())
     assert second.frame.equals(first.frame)
     assert second.genomes.tolist() == first.genomes.tolist()

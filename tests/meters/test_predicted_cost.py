@@ -6,7 +6,7 @@ import pytest
 from moo_nas.errors import InputError, MeterError
 from moo_nas.evaluation import Evaluator, Store
 from moo_nas.meters import Analytic, Metric, PredictedCost
-from moo_nas.meters.predictors import Ridge
+from moo_nas.meters.predictors import Best, Perceptron, Ridge
 from moo_nas.spaces import Architecture
 
 ENERGY = Metric("energy_mj", "mJ", "min")
@@ -45,9 +45,18 @@ def test_an_evaluator_puts_it_on_genomes_and_keeps_its_card(wide):
     measured = law([wide.decode(genome) for genome in wide.canonical(genomes)])
     assert np.median(np.abs(found / measured - 1)) < 0.03
     (card,) = [value for name, (value, _) in store.setup().items() if name.startswith("predicted cost")]
-    assert card["n"] == 40
-    assert card["spearman"] > 0.9
-    assert {"kendall", "mape", "median_error", "worst_5_error", "coverage_90"} <= card.keys()
+    assert (card["metric"], card["source"], card["n_samples"]) == ("energy_mj", "a law", 40)
+    assert card["held_out"]["n"] == 40
+    assert card["held_out"]["spearman"] > 0.9
+    assert {"kendall", "mape", "median_error", "worst_5_error", "coverage_90"} <= card["held_out"].keys()
+
+
+@pytest.mark.parametrize(
+    "regressor", [Perceptron(), Best((Ridge(), Perceptron())), Best((Best((Perceptron(),)),))]
+)
+def test_a_regressor_for_one_hot_genomes_is_refused_with_the_reason(wide, regressor):
+    with pytest.raises(InputError, match="'perceptron' takes one-hot genomes"):
+        meter(wide, regressor=regressor)
 
 
 def test_its_identity_is_that_of_samples_source_and_regressor(wide):
@@ -67,6 +76,20 @@ def test_what_is_unlike_the_samples_is_said_to_be_so(wide):
     inside, outside = ready.why_outside([ready.architectures[0], strange])
     assert inside is None
     assert "the samples have" in outside or "no sample has it" in outside
+
+
+def test_an_evaluator_tells_what_lies_outside_of_a_predictors_samples(wide):
+    few = [a for a in drawn(wide, 200, 0) if "_k5_" not in str(a)][:12]
+    predictor = PredictedCost(ENERGY, few, law(few), 32, 10, "a law", Ridge("linear"))
+    evaluator = Evaluator(wide, [Analytic(32, 10), predictor])
+    genomes = wide.canonical(wide.sample(40, seed=3))
+    told = evaluator.outside(genomes, ["energy_mj"])
+    fives = ["_k5_" in str(wide.decode(genome)) for genome in genomes]
+    assert any(fives)
+    assert all(text.startswith("energy_mj: ") for text, has in zip(told, fives, strict=True) if has)
+    inside = evaluator.outside(np.array([wide.encode(a) for a in few]), ["energy_mj"])
+    assert inside == ("",) * 12
+    assert evaluator.outside(genomes, ["params"]) is None
 
 
 def test_an_unprepared_predictor_says_so(wide):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from moo_nas.errors import InputError, MeterError
 from moo_nas.evaluation import Evaluator, Store
 from moo_nas.meters import Analytic, BlockTable, BlockTableLatency, CpuLatency
-from moo_nas.meters.device import machine
+from moo_nas.meters.device import machine, stop_watch
 from moo_nas.meters.predictors.ultra96 import once_for_all_blocks, ultra96_table
 from moo_nas.spaces import Block, CellSpace
 from tests.spaces_for_tests import tiny_space, wide_space
@@ -39,7 +40,7 @@ def test_a_loaded_table_predicts_the_same_without_measuring(prepared, tmp_path, 
     monkeypatch.setattr(CpuLatency, "_timed", never)
     loaded = BlockTable.load(path)
     assert loaded == prepared.table
-    assert loaded.is_of_here
+    assert loaded.is_of(TIMER)
     space, store = wide_space(), Store()
     meter = loaded.meter().prepare(space, store, 0)
     genomes = space.sample(30, seed=1)
@@ -96,13 +97,20 @@ def test_the_identity_is_the_device_and_the_numbers(tmp_path):
 
 
 def test_an_evaluator_searches_on_a_loaded_table():
-    here = made_up(dict(machine()))
+    here = replace(made_up(dict(machine())), settings=CpuLatency(16).settings)
     space = tiny_space()
     evaluator = Evaluator(space, [here.meter()])
     genomes = np.array([space.genome_at(i) for i in range(space.size)])
     found = evaluator.evaluate(genomes, ["latency_ms"])["latency_ms"]
     by_hand = [here.summed(space.decode(g).blocks(16, 10)) for g in genomes]
     assert found == pytest.approx(by_hand)
+
+
+def nested(depth: int) -> list:
+    value: list = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 @pytest.mark.parametrize(
@@ -119,6 +127,18 @@ def test_an_evaluator_searches_on_a_loaded_table():
         (lambda c: c["blocks"].append(c["blocks"][0]), "is there twice"),
         (lambda c: c.update(unit="us"), "its unit must be ms"),
         (lambda c: c.update(weights=[1, -1, 0]), "weights must be three numbers"),
+        (lambda c: c.update(weights=[0, 0.0, 0]), "not all 0"),
+        (lambda c: c.update(weights=3), "damaged"),
+        (lambda c: c["blocks"][0].update(ms=10**400), "must be a positive number; got 1000"),
+        (lambda c: c["blocks"][0].update(kernel=True), "positive integers"),
+        (lambda c: c.update(blocks=7), "damaged"),
+        (lambda c: c.update(blocks=[7]), "damaged"),
+        (lambda c: c.update(left_out=[1, 2]), "left_out must be an error card"),
+        (lambda c: c.update(left_out={"spearman": "<b>"}), "left_out must be an error card"),
+        (lambda c: c.update(left_out={"spearman": 10**400}), "left_out must be an error card"),
+        (lambda c: c.update(left_out={"spearman": {}}), "left_out must be an error card"),
+        (lambda c: c["settings"].update(threads="many"), "threads of settings must be a positive integer"),
+        (lambda c: c.update(device={"a": nested(100)}), "device is nested more than"),
         (lambda c: c.update(device="pi"), "device must be of type dict"),
         (lambda c: c.update(image_size=0), "must be positive integers"),
         (lambda c: c.pop("date"), "damaged: 'date'"),
@@ -129,15 +149,70 @@ def test_a_damaged_table_is_refused(change, expected, tmp_path):
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=expected):
+    with pytest.raises(InputError, match=expected) as raised:
         BlockTable.load(path)
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 600
 
 
-@pytest.mark.parametrize(("text", "expected"), [("{", "is no JSON"), ("[]", "is no block table")])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("{", "is no JSON"), ("[]", "is no block table"), ("[" * 10**5, "is no JSON")]
+)
 def test_a_file_that_is_no_table_is_refused(text, expected, tmp_path):
     (tmp_path / "table.json").write_text(text)
     with pytest.raises(InputError, match=expected):
         BlockTable.load(tmp_path / "table.json")
+
+
+def test_an_undefined_rank_correlation_is_saved_and_loaded(tmp_path):
+    table = replace(made_up(), left_out={"n": 8.0, "spearman": float("nan")})
+    loaded = BlockTable.load(table.save(tmp_path / "table.json")).left_out
+    assert loaded["n"] == 8
+    assert np.isnan(loaded["spearman"])
+
+
+def test_a_table_with_a_number_that_is_none_is_not_saved(tmp_path):
+    table = replace(made_up(), weights=(float("nan"), 0.0, 0.0))
+    with pytest.raises(InputError, match="cannot be saved"):
+        table.save(tmp_path / "table.json")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        CpuLatency(16, batch_size=8),
+        CpuLatency(16, threads=4),
+        CpuLatency(32),
+        CpuLatency(16, n_classes=7),
+    ],
+    ids=["batch", "threads", "pixels", "classes"],
+)
+def test_a_table_is_of_here_only_under_the_same_conditions(other):
+    table = replace(made_up(CpuLatency(16).device()), settings=CpuLatency(16).settings)
+    assert table.is_of(CpuLatency(16))
+    assert not table.is_of(other)
+
+
+def test_a_table_of_another_runtime_on_this_cpu_is_not_of_torch_here():
+    pytest.importorskip("onnxruntime")
+    timer = stop_watch("onnxruntime", image_size=16)
+    table = replace(made_up(timer.device()), settings=timer.settings)
+    assert table.is_of(timer)
+    assert not table.is_of(CpuLatency(16))
+    with pytest.warns(UserWarning, match="Latency is that of .*onnxruntime .*, as its block table"):
+        table.meter(CpuLatency(16)).prepare(tiny_space(), Store(), 0)
+    table.meter(timer).prepare(tiny_space(), Store(), 0)  # and no warning
+
+
+def test_conditions_that_are_not_the_tables_are_refused_with_both_values():
+    table = replace(made_up(), settings={"batch_size": 8, "threads": 4})
+    table.check(tiny_space(), 16, 10, 8, 4)
+    with pytest.raises(InputError, match="with batch_size 8; asked for 1"):
+        table.check(tiny_space(), 16, 10, 1, 4)
+    with pytest.raises(InputError, match="with threads 4; asked for 2"):
+        table.check(tiny_space(), 16, 10, 8, 2)
+    made_up().check(tiny_space(), 16, 10, 3, 3)  # says nothing of them
 
 
 published = pytest.mark.skipif(
@@ -185,7 +260,7 @@ def test_the_ultra96_table_predicts_networks_as_the_sum_of_its_rows(ultra96):
 def test_the_ultra96_table_is_saved_and_loaded_like_one_of_our_own(ultra96, tmp_path):
     table = ultra96_table(ultra96)
     assert BlockTable.load(table.save(tmp_path / "ultra96.json")) == table
-    assert not table.is_of_here
+    assert not table.is_of(CpuLatency(224, n_classes=1000))
     small, large = (once_for_all_blocks([k] * 20, [e] * 20, [d] * 5) for k, e, d in ((3, 3, 2), (7, 6, 4)))
     assert table.summed(small) < 12 < 35 < table.summed(large)
 

@@ -192,6 +192,50 @@ def test_the_lock_is_let_go_of_where_a_measurement_fails():
             raise ZeroDivisionError
 
 
+def test_the_lock_is_one_for_all_of_a_machine_whatever_their_temporary_folder(tmp_path):
+    asked = "from moo_nas.meters.device.lock import lock_folder; print(lock_folder())"
+    found = set()
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        env = {**os.environ, "TMPDIR": str(tmp_path / name)}
+        del env["MOO_NAS_LOCKS"]
+        run = subprocess.run(
+            [sys.executable, "-c", asked], env=env, stdout=subprocess.PIPE, text=True, check=True
+        )
+        found.add(run.stdout)
+    assert len(found) == 1
+    assert str(tmp_path) not in found.pop()
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link], ids=["symbolic", "hard"])
+def test_a_link_in_the_locks_place_is_not_written_through(link, monkeypatch, tmp_path):
+    monkeypatch.setenv("MOO_NAS_LOCKS", str(tmp_path / "locks"))
+    (tmp_path / "locks").mkdir()
+    with measuring("once"):
+        names = [path.name for path in (tmp_path / "locks").iterdir()]
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    for name in names:
+        (tmp_path / "locks" / name).unlink(missing_ok=True)
+        link(precious, tmp_path / "locks" / name)
+    with pytest.raises(BusyError, match="MOO_NAS_LOCKS"), measuring("again"):
+        pass
+    assert precious.read_text() == "precious"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_every_user_may_open_the_lock_whatever_the_umask(monkeypatch, tmp_path):
+    monkeypatch.setenv("MOO_NAS_LOCKS", str(tmp_path))
+    before = os.umask(0o077)
+    try:
+        with measuring("something"):
+            pass
+    finally:
+        os.umask(before)
+    (path,) = tmp_path.iterdir()
+    assert path.stat().st_mode & 0o777 == 0o666
+
+
 def test_a_folder_that_cannot_hold_the_lock_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("MOO_NAS_LOCKS", str(tmp_path / "file"))
     (tmp_path / "file").write_text("")

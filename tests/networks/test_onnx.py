@@ -78,6 +78,19 @@ def test_equal_networks_give_equal_bytes_and_the_module_stays_as_it_was():
     assert first != to_onnx(build(architecture, 7, seed=1), (1, 3, 32, 32))
 
 
+def test_each_part_of_a_module_stays_in_the_mode_it_was_in():
+    network = build(StageSpace.haenas().decode(StageSpace.haenas().sample(1, seed=0)[0]), 7)
+    for part in list(network.modules())[::3]:
+        part.training = False
+    before = [part.training for part in network.modules()]
+    assert len(set(before)) == 2
+    to_onnx(network, (1, 3, 32, 32))
+    assert [part.training for part in network.modules()] == before
+    with pytest.raises(RuntimeError):
+        to_onnx(network, (1, 5, 32, 32))  # of another number of channels
+    assert [part.training for part in network.modules()] == before
+
+
 @pytest.mark.parametrize(
     ("module", "named"),
     [

@@ -56,6 +56,7 @@ def test_the_option_is_given_as_text_and_tells_runs_apart():
     other = HaeNAS(estimates="snapdragon-855")
     assert made.evaluator.settings(asked) != other.evaluator.settings(asked)
     assert registry.options(HaeNAS)["estimates"] == "None"
+    assert registry.choices(HaeNAS)["estimates"] == tuple(DEVICE_MODELS)
 
 
 def test_an_unknown_device_is_refused_by_the_closest():

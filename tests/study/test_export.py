@@ -15,7 +15,7 @@ from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic, CpuLatency, DeviceTable
 from moo_nas.networks import build
 from moo_nas.spaces import Architecture
-from moo_nas.study.export import export_networks
+from moo_nas.study.export import export_networks, import_table
 from tests.fakes import Fake
 from tests.spaces_for_tests import tiny_space, wide_space
 
@@ -62,7 +62,9 @@ def test_the_table_that_comes_with_it_is_read_back_once_it_is_filled_in(tmp_path
         writer = csv.DictWriter(file, list(table[0]))
         writer.writeheader()
         writer.writerows({**row, "latency_ms": i + 1} for i, row in enumerate(table))
-    assert DeviceTable.read(path, wide_space()).frame["latency_ms"].tolist() == [1, 2, 3, 4]
+    assert import_table(path, problem()).frame["latency_ms"].tolist() == [1, 2, 3, 4]
+    with pytest.raises(InputError, match="7 classes; asked for 16 pixels, batch 1 and 9"):
+        import_table(path, problem(sources=[Analytic(16, 9), Fake()]))
     readme = (done.folder / "README.md").read_text()
     assert all(f"`{column}`" in readme for column in table[0])
     export_networks(problem(), 4, tmp_path / "out")

@@ -7,8 +7,10 @@ before it is believed.
 
 import csv
 import hashlib
+import io
 import math
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,8 +20,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moo_nas.arrays import IntArray
+from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.errors import InputError, SpaceError
+from moo_nas.files import write_whole
+from moo_nas.meters.analytic import Analytic
 from moo_nas.meters.base import Metric
 from moo_nas.meters.table import LookUp
 from moo_nas.spaces import Architecture, SearchSpace
@@ -27,6 +31,14 @@ from moo_nas.spaces import Architecture, SearchSpace
 _SHOWN = 5  # bad rows that an error tells of
 
 _HOTTEST, _COLDEST = 150.0, -90.0
+
+# Python also takes "1_5", "nan" and digits of other scripts for numbers.
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# A row so many times above or below what its work makes one expect is in another unit: a thousand,
+# less what networks differ by.
+_OTHER_UNIT = 300.0
+_EXPONENTS = np.linspace(0, 1.5, 16)  # of the work, that a cost may grow with
+_FEWEST = 3  # rows of which one can be told to be unlike the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,8 @@ class Column:
         lowest: The least value that can be.
         highest: The greatest.
         open_: Is ``lowest`` itself excluded?
+        whole: Is it an integer?
+        words: The only words that a text can be; none for any text.
     """
 
     name: str
@@ -50,6 +64,8 @@ class Column:
     lowest: float = -math.inf
     highest: float = math.inf
     open_: bool = False
+    whole: bool = False
+    words: tuple[str, ...] = ()
 
     def value(self, text: str) -> float | str | None:
         """Return what a cell says, None where it is empty.
@@ -63,13 +79,13 @@ class Column:
                 raise ValueError(f"{self.name} is empty; leave out the rows that were not measured")
             return None
         if self.unit is None:
-            return text
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise ValueError(f"{self.name} must be a number, in {self.unit}; got '{text}'")
+            if self.words and text.lower() not in self.words:
+                raise ValueError(f"{self.name} must be {' or '.join(self.words)}; got '{text}'")
+            return text.lower() if self.words else text
+        value = float(text) if _NUMBER.fullmatch(text) else math.nan
+        if not math.isfinite(value) or (self.whole and not value.is_integer()):
+            kind = "an integer" if self.whole else "a number"
+            raise ValueError(f"{self.name} must be {kind}, in {self.unit}; got '{text}'")
         if value < self.lowest or value > self.highest or (self.open_ and value == self.lowest):
             wanted = "more than 0" if self.open_ else "0 or more"
             if self.highest < math.inf:
@@ -90,6 +106,13 @@ COLUMNS = (
     ),
     Column("spread_ms", "milliseconds", "half the distance between the quartiles of the runs", lowest=0),
     Column("energy_mj", "millijoules", "energy of one run on the whole batch", lowest=0, open_=True),
+    Column(
+        "idle_subtracted",
+        None,
+        "`yes` if the device's idle power was taken off energy_mj, `no` if not; needed where energy_mj is "
+        "filled in, the same in every row",
+        words=("yes", "no"),
+    ),
     Column("peak_power_w", "watts", "the highest power read during the runs", lowest=0, open_=True),
     Column("tool", None, "what measured: the runtime, its version and settings, the power meter"),
     Column(
@@ -100,7 +123,23 @@ COLUMNS = (
         highest=_HOTTEST,
     ),
     Column("device", None, "what was measured on; the same in every row"),
+    *(
+        Column(name, unit, f"{meaning}; filled in already", needed=True, lowest=0, open_=True, whole=True)
+        for name, unit, meaning in (
+            ("image_size", "pixels", "width of the images"),
+            ("batch_size", "images", "how many images one run takes"),
+            ("n_classes", "classes", "how many classes the networks tell apart"),
+        )
+    ),
 )
+# What is the same in every row, and whether where it is empty too.
+_SHARED = {
+    "device": True,
+    "image_size": True,
+    "batch_size": True,
+    "n_classes": True,
+    "idle_subtracted": False,
+}
 _BY_NAME = {column.name: column for column in COLUMNS}
 
 _METRICS = (
@@ -119,6 +158,9 @@ class DeviceTable:
         frame: The columns of :data:`COLUMNS`, indexed by each network's text as the space writes it.
         genomes: The networks' canonical genomes ``(n, n_var)``, in the same order.
         source: The file's name and a hash of it, with the device if it is told.
+        image_size: Pixels of the images that the networks were run on.
+        batch_size: How many images at a time; costs are of all of them.
+        n_classes: How many classes the networks tell apart.
 
     Example:
         Networks measured on a board, as a metric of a problem:
@@ -132,6 +174,9 @@ class DeviceTable:
     frame: pd.DataFrame
     genomes: IntArray
     source: str
+    image_size: int
+    batch_size: int
+    n_classes: int
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], space: SearchSpace) -> "DeviceTable":
@@ -140,7 +185,8 @@ class DeviceTable:
         Raises:
             InputError: The file cannot be read, has a column that is not known, or a row that cannot
                 be: an architecture that is none or not of the space, a network twice, a value that is
-                no number, out of range or of another unit. The message names the lines.
+                no number, out of range or of another unit, a device, size, batch or number of classes
+                that is not the other rows'. The message names the lines.
         """
         path = Path(path)
         try:
@@ -150,11 +196,11 @@ class DeviceTable:
             raise InputError(f"The table {path} cannot be read: {error.strerror}.") from error
         except UnicodeDecodeError as error:
             raise InputError(f"The table {path} must be UTF-8 text; byte {error.start} is not.") from error
-        reader = csv.reader(text.splitlines(keepends=True), strict=True)
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         rows: list[dict[str, float | str | None]] = []
         genomes: dict[tuple[int, ...], int] = {}
         wrong: list[str] = []
-        devices: dict[str, int] = {}
+        shared: dict[str, tuple[Any, int]] = {}
         for line, cells in _lines(reader, path, wrong):
             try:
                 row = _row(cells)
@@ -162,15 +208,16 @@ class DeviceTable:
                 if genome in genomes:
                     raise ValueError(f"the same network as line {genomes[genome]}: '{row['architecture']}'")
                 genomes[genome] = line
-                device = str(row.get("device") or "")
-                if devices.setdefault(device, line) == line and len(devices) > 1:
-                    other = next(iter(devices))
-                    raise ValueError(f"device '{device}', but line {devices[other]} has '{other}'")
+                _check_shared(row, line, shared)
                 rows.append(row)
             except ValueError as error:
                 wrong.append(f"line {line}: {error}")
         if not rows and not wrong:
             wrong.append("it has no rows")
+        if not wrong:
+            size, n_classes = (int(shared[name][0]) for name in ("image_size", "n_classes"))
+            work = _work([space.decode(np.array(genome)) for genome in genomes], size, n_classes)
+            wrong += _other_units(rows, list(genomes.values()), work)
         if wrong:
             more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
             raise InputError(
@@ -185,9 +232,39 @@ class DeviceTable:
             }
         )
         frame.index = pd.Index([str(space.decode(g)) for g in matrix], name="architecture")
-        device = next(iter(devices))
+        device = shared["device"][0]
         digest = hashlib.sha256(data).hexdigest()[:16]
-        return cls(frame, matrix, f"{path.name} ({digest})" + (f", {device}" if device else ""))
+        return cls(
+            frame,
+            matrix,
+            f"{path.name} ({digest})" + (f", {device}" if device else ""),
+            *(int(shared[name][0]) for name in ("image_size", "batch_size", "n_classes")),
+        )
+
+    def check(self, image_size: int, batch_size: int, n_classes: int) -> None:
+        """Refuse a size, a batch or a number of classes that the networks were not measured with.
+
+        Raises:
+            InputError: It has both.
+        """
+        asked, has = (image_size, batch_size, n_classes), (self.image_size, self.batch_size, self.n_classes)
+        if asked != has:
+            of, to = (f"{size} pixels, batch {batch} and {n} classes" for size, batch, n in (has, asked))
+            raise InputError(
+                f"The table {self.source} is of networks for {of}; asked for {to}. Make the problem with the "
+                "options that it was exported with: the export's README.md has them."
+            )
+
+    @property
+    def architectures(self) -> tuple[Architecture, ...]:
+        """The networks, in the table's order."""
+        return tuple(Architecture.parse(str(text)) for text in self.frame.index)
+
+    @property
+    def idle_subtracted(self) -> bool | None:
+        """Was the device's idle power taken off energies; None where there are none."""
+        said = self.frame["idle_subtracted"].dropna()
+        return None if said.empty else said.iloc[0] == "yes"
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -204,14 +281,7 @@ class DeviceTable:
         Raises:
             InputError: It cannot be written.
         """
-        target = Path(path)
-        fresh = target.with_name(f".{target.name}.new")
-        try:
-            fresh.write_text(self.frame.dropna(axis="columns", how="all").to_csv(), encoding="utf-8")
-            fresh.replace(target)
-        except OSError as error:
-            raise InputError(f"{target} cannot be written: {error.strerror}.") from error
-        return target
+        return write_whole(path, self.frame.dropna(axis="columns", how="all").to_csv())
 
 
 def _lines(reader: Any, path: Path, wrong: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -252,6 +322,13 @@ def _check_header(header: list[str], path: Path) -> None:
 def _row(cells: dict[str, str]) -> dict[str, float | str | None]:
     row = {name: _BY_NAME[name].value(text) for name, text in cells.items()}
     latency, energy, peak = (row.get(name) for name in ("latency_ms", "energy_mj", "peak_power_w"))
+    spread = row.get("spread_ms")
+    if isinstance(latency, float) and isinstance(spread, float) and spread > latency:
+        raise ValueError(
+            f"spread_ms is {spread:.4g}, more than latency_ms, {latency:.4g}: one of them is in another unit"
+        )
+    if energy is not None and not row.get("idle_subtracted"):
+        raise ValueError("energy_mj without idle_subtracted: say whether idle power was taken off, yes or no")
     if isinstance(latency, float) and isinstance(energy, float) and isinstance(peak, float):
         mean = energy / latency
         if mean > 1.01 * peak:  # a hundredth for rounding
@@ -272,3 +349,82 @@ def _genome(text: str, space: SearchSpace) -> tuple[int, ...]:
     except SpaceError as error:
         raise ValueError(f"not of the {space.name}: {str(error).rstrip('.')}") from error
     return tuple(map(int, genome))
+
+
+def _check_shared(row: dict[str, float | str | None], line: int, shared: dict[str, tuple[Any, int]]) -> None:
+    """Refuse a row whose device, sizes or way to count energy are not those of the rows before."""
+    for name, even_empty in _SHARED.items():
+        value = row.get(name)
+        if value is None and not even_empty:
+            continue
+        value = "" if value is None else value
+        first, where = shared.setdefault(name, (value, line))
+        if value != first:
+            told, other = (f"{v:g}" if isinstance(v, float) else f"'{v}'" for v in (value, first))
+            raise ValueError(f"{name} {told}, but line {where} has {other}")
+
+
+def _work(architectures: list[Architecture], image_size: int, n_classes: int) -> FloatArray:
+    """Return multiply-accumulates and parameters together, ``(n,)``; NaN of a network that is a constant.
+
+    Where no path through a cell leads to its output, a runtime can leave nearly everything out: such
+    networks took a thousandth of the others' time on HW-NAS-Bench's Raspberry Pi.
+    """
+    # Here, as the package of predictors imports this one.
+    from moo_nas.meters.predictors.features import live_edges
+
+    meter = Analytic(image_size, n_classes)
+    costs = meter.measure(architectures, [0] * len(architectures))
+    names = [metric.name for metric in meter.metrics]
+    work: FloatArray = costs[:, names.index("macs")] + costs[:, names.index("params")]
+    for row, architecture in enumerate(architectures):
+        cells = {block.cell for block in architecture.blocks(image_size, n_classes)} - {None}
+        if not all(live_edges(cell) for cell in cells if cell is not None):
+            work[row] = np.nan
+    return work
+
+
+def _other_units(rows: list[dict[str, float | str | None]], lines: list[int], work: FloatArray) -> list[str]:
+    """Return the faults of rows that cost hundreds of times what the others make one expect, or as little."""
+    wrong = []
+    for metric in _METRICS:
+        if metric.name == "spread_ms":
+            continue  # held against the latency already
+        there = [i for i, row in enumerate(rows) if isinstance(row.get(metric.name), float)]
+        there = [i for i in there if np.isfinite(work[i])]
+        if len(there) < _FEWEST:
+            continue
+        costs = np.array([rows[i][metric.name] for i in there], dtype=np.float64)
+        ratios = _ratios(costs, work[there])
+        for i, ratio in zip(there, ratios, strict=True):
+            if not 1 / _OTHER_UNIT < ratio < _OTHER_UNIT:
+                how = f"{ratio:.2g} times" if ratio > 1 else f"1/{1 / ratio:.2g} of"
+                wrong.append(
+                    f"line {lines[i]}: {metric.name} is {how} what networks of its size take in the other "
+                    f"rows: is it in another unit than {_BY_NAME[metric.name].unit}?"
+                )
+    return wrong
+
+
+def _ratios(costs: FloatArray, work: FloatArray) -> FloatArray:
+    r"""Return costs over what is expected of their work, ``(n,)``, whatever fewer than half of them are.
+
+    With :math:`c` the costs and :math:`w` the work, the expected is :math:`e^b w^a`: of several
+    exponents :math:`a` the one for which half of the :math:`\log c - a \log w` lie closest together,
+    and :math:`b` the median of that half (least median of squares).
+
+    References:
+        P. Rousseeuw. Least Median of Squares Regression. Journal of the American Statistical
+        Association 79, 1984.
+    """
+    half = len(costs) // 2 + 1
+    best, ratios = np.inf, np.ones(len(costs))
+    for exponent in _EXPONENTS:
+        logs = np.log(costs) - exponent * np.log(work)
+        ordered = np.sort(logs)
+        widths = ordered[half - 1 :] - ordered[: len(logs) - half + 1]
+        start = int(np.argmin(widths))
+        if widths[start] < best:
+            best = float(widths[start])
+            ratios = np.exp(logs - np.median(ordered[start : start + half]))
+    return ratios

@@ -2,6 +2,8 @@
 
 import json
 import os
+import stat
+import sys
 import tempfile
 import threading
 import time
@@ -9,11 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from moo_nas.errors import BusyError
 
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
 VARIABLE = "MOO_NAS_LOCKS"
+_NAME = "moo_nas-measuring.lock"
+_LONGEST = 1000  # bytes that a holder tells of itself
 _held = threading.local()
 
 
@@ -21,9 +28,8 @@ _held = threading.local()
 def measuring(what: str) -> Iterator[None]:
     """Measure inside, and let nobody else measure on this machine meanwhile.
 
-    The lock is the operating system's on a file in the temporary folder (or the one that
-    ``MOO_NAS_LOCKS`` names): it ends with the process, however that ends. A measurement may be part
-    of another in the same thread.
+    The lock is the operating system's on a file in :func:`lock_folder`: it ends with the process,
+    however that ends. A measurement may be part of another in the same thread.
 
     Args:
         what: What is measured, for those who are refused.
@@ -38,43 +44,100 @@ def measuring(what: str) -> Iterator[None]:
     if getattr(_held, "depth", 0):
         yield
         return
-    folder = Path(os.environ.get(VARIABLE) or tempfile.gettempdir())
-    about = folder / "moo_nas-measuring.json"
-    lock = FileLock(folder / "moo_nas-measuring.lock", mode=0o666, thread_local=False)
+    path = lock_folder() / _NAME
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BusyError(
-            f"{_holder(about)} on this machine, and two measurements at once would measure each other. "
-            "Wait for it, or stop it."
-        ) from None
+        file = _opened(path)
     except OSError as error:
         raise BusyError(
-            f"The lock of measurements in {folder} cannot be used: {error}. Set {VARIABLE} to a folder "
-            "that all who measure on this machine can write to."
+            f"The lock of measurements {path} cannot be used: {error.strerror or error}. Set {VARIABLE} to a "
+            "folder that all who measure on this machine can write to."
         ) from error
-    _held.depth = 1
     try:
-        _tell(about, what)
-        yield
+        if not _locked(file):
+            raise BusyError(
+                f"{_holder(file)} on this machine, and two measurements at once would measure each other. "
+                "Wait for it, or stop it."
+            )
+        _held.depth = 1
+        try:
+            _tell(file, {"pid": os.getpid(), "what": what, "since": time.strftime("%H:%M:%S")})
+            yield
+        finally:
+            _held.depth = 0
+            _tell(file, None)
     finally:
-        _held.depth = 0
+        os.close(file)  # and the lock goes with it
+
+
+def lock_folder() -> Path:
+    """Return where the lock of this machine is: the same folder for all its users.
+
+    The one that the environment variable ``MOO_NAS_LOCKS`` names; else ``/var/lock`` where everybody
+    may write there, else ``/tmp``: not the temporary folder, which each process can have its own of.
+    (Windows has none that is shared, so there the lock is of one user.) Containers that do not share
+    these folders need the variable.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        return Path(named)
+    for folder in (Path("/var/lock"), Path("/tmp")):  # noqa: S108  (opened with care below)
         with suppress(OSError):
-            about.unlink(missing_ok=True)
-        lock.release()
+            if folder.stat().st_mode & stat.S_IWOTH:
+                return folder
+    return Path(tempfile.gettempdir())
 
 
-def _tell(about: Path, what: str) -> None:
+def _opened(path: Path) -> int:
+    """Return the lock's file, opened; anybody may have put another thing in its place.
+
+    A link is not followed, neither symbolic nor hard, and nothing is cut off: what is written to was
+    made to be a lock.
+    """
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        file = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+        with suppress(AttributeError, OSError):
+            os.fchmod(file, 0o666)  # for other users, whatever the umask
+    except FileExistsError:
+        # Without O_CREAT, which some systems refuse on a file of another user's.
+        file = os.open(path, flags)
+    about = os.fstat(file)
+    if not stat.S_ISREG(about.st_mode) or about.st_nlink != 1:
+        os.close(file)
+        raise OSError("it is no plain file, or a link to one")
+    return file
+
+
+def _locked(file: int) -> bool:
+    """Take the lock; return whether it was free."""
+    try:
+        if sys.platform == "win32":
+            os.lseek(file, _LONGEST, os.SEEK_SET)  # Windows locks bytes, and lets nobody read them
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _tell(file: int, about: dict[str, object] | None) -> None:
     # For the message alone: where it cannot be written the lock holds all the same.
     with suppress(OSError):
-        fresh = about.with_name(f"{about.name}.{os.getpid()}")
-        fresh.write_text(json.dumps({"pid": os.getpid(), "what": what, "since": time.strftime("%H:%M:%S")}))
-        fresh.replace(about)
+        os.lseek(file, 0, os.SEEK_SET)
+        os.ftruncate(file, 0)
+        os.write(file, b"" if about is None else json.dumps(about).encode())
 
 
-def _holder(about: Path) -> str:
+def _holder(file: int) -> str:
     try:
-        told = json.loads(about.read_text(encoding="utf-8"))
-        return f"Process {told['pid']} measures {told['what']} since {told['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+        os.lseek(file, 0, os.SEEK_SET)
+        told = json.loads(os.read(file, _LONGEST))
+        return f"Process {int(told['pid'])} measures {_plain(told['what'])} since {_plain(told['since'])}"
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "Another process measures"
+
+
+def _plain(text: object) -> str:
+    # It goes to a terminal, and anybody can have written it.
+    return "".join(c for c in str(text) if c.isprintable())[:100]

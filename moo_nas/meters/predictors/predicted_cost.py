@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from moo_nas.arrays import FloatArray, stable_hash
-from moo_nas.errors import InputError, MeterError
+from moo_nas.errors import InputError, MeterError, unknown
 from moo_nas.meters.base import Memory, Meter, Metric
+from moo_nas.meters.device.elsewhere import DeviceTable
 from moo_nas.meters.predictors.best import Best
 from moo_nas.meters.predictors.domain import Domain
 from moo_nas.meters.predictors.features import cost_features, feature_groups, feature_matrix
@@ -23,7 +24,7 @@ class PredictedCost(Meter):
     The samples may be of any space and device and the cost of any unit: a latency read off a
     phone, an energy from a published table. Features are those of
     :func:`~moo_nas.meters.predictors.features.cost_features`; the error card of the fit, on
-    samples that it has not seen, is kept in the run's memory under ``predicted cost/...``.
+    samples that it has not seen, is kept in the run's memory under ``predicted cost of .../...``.
 
     Args:
         metric: The description of the cost.
@@ -36,9 +37,11 @@ class PredictedCost(Meter):
         regressor: What is fitted; by default the best of several.
         margin: How far beyond the samples' features an architecture may lie and still be of the
             domain; see :class:`~moo_nas.meters.predictors.domain.Domain`.
+        batch_size: How many images at a time the costs are of.
 
     Raises:
-        InputError: Too few samples, costs that are not positive or all the same, not one a sample.
+        InputError: Too few samples, costs that are not positive or all the same, not one a sample; a
+            regressor that needs one-hot genomes.
 
     Example:
         >>> from moo_nas.evaluation import Store
@@ -72,6 +75,7 @@ class PredictedCost(Meter):
         source: str,
         regressor: Regressor | None = None,
         margin: float = 0.25,
+        batch_size: int = 1,
     ) -> None:
         self.metrics = (metric,)
         self.architectures = tuple(architectures)
@@ -86,9 +90,50 @@ class PredictedCost(Meter):
         self.source = source
         self.regressor = Best() if regressor is None else regressor
         self.margin = margin
+        self.batch_size = batch_size
+        raw = _raw(self.regressor)
+        if raw is not None:
+            raise InputError(
+                f"The regressor '{raw.name}' takes one-hot genomes as they are; '{metric.name}' is predicted "
+                "from cost features, whose scales differ by millions. Choose Ridge, GaussianProcess, "
+                "GradientBoosting or Best."
+            )
         self._names: tuple[str, ...] = ()
         self._domain: Domain | None = None
         self._card: dict[str, Any] = {}
+
+    @classmethod
+    def of_table(
+        cls, table: DeviceTable, metric: str = "latency_ms", regressor: Regressor | None = None
+    ) -> Self:
+        """Return the predictor of a metric from networks measured elsewhere: those that have a value.
+
+        Args:
+            table: The table that came back.
+            metric: One of its metrics.
+            regressor: What is fitted; by default the best of several.
+
+        Raises:
+            InputError: The table has no such metric.
+        """
+        found = {one.name: one for one in table.metrics}
+        if metric not in found:
+            raise unknown(f"metric of the table {table.source}", metric, found)
+        source = table.source
+        if metric == "energy_mj":
+            source += ", idle power subtracted" if table.idle_subtracted else ", idle power not subtracted"
+        there = table.frame[metric].notna().to_numpy()
+        architectures = [a for a, has in zip(table.architectures, there, strict=True) if has]
+        return cls(
+            found[metric],
+            architectures,
+            table.frame.loc[there, metric].to_numpy(),
+            table.image_size,
+            table.n_classes,
+            source,
+            regressor,
+            batch_size=table.batch_size,
+        )
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -102,6 +147,7 @@ class PredictedCost(Meter):
             "image_size": self.image_size,
             "n_classes": self.n_classes,
             "margin": self.margin,
+            "batch_size": self.batch_size,
             **self.regressor.settings,
         }
 
@@ -124,7 +170,17 @@ class PredictedCost(Meter):
         meter.regressor = self.regressor.fit(
             feature_matrix(samples, meter._names), self.values, feature_groups(meter._names)
         )
-        meter._card = memory.recall(f"predicted cost/{self.key}", lambda: meter.regressor.held_out())
+        name = self.metrics[0].name
+
+        def about() -> dict[str, Any]:
+            return {
+                "metric": name,
+                "source": self.source,
+                "n_samples": len(self.architectures),
+                "held_out": meter.regressor.held_out(),
+            }
+
+        meter._card = memory.recall(f"predicted cost of {name}/{self.key}", about)["held_out"]
         return meter
 
     def measure(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
@@ -174,3 +230,13 @@ class PredictedCost(Meter):
                 f"The predictor of '{self.metrics[0].name}' is not fitted: prepare the meter first."
             )
         return self._domain
+
+
+def _raw(regressor: Regressor) -> Regressor | None:
+    """Return the regressor, of several the first, that takes features as they are."""
+    several = regressor.candidates if isinstance(regressor, Best) else (regressor,)
+    for one in several:
+        found = _raw(one) if isinstance(one, Best) else one if getattr(one, "raw", False) else None
+        if found is not None:
+            return found
+    return None

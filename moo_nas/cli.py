@@ -19,6 +19,7 @@ from moo_nas import registry
 from moo_nas.analysis.error_cards import error_cards
 from moo_nas.arrays import stable_hash
 from moo_nas.errors import InputError, MooNasError
+from moo_nas.files import write_whole
 from moo_nas.formulations import Formulation
 from moo_nas.printing import print_comparison, print_proxies, print_run
 from moo_nas.problem import NASProblem
@@ -37,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-measure = typer.Typer(help="Measurements on another device: networks go out, a table comes back.")
+measure = typer.Typer(help="Measurements for predictors: networks go out to other devices, tables come back.")
 app.add_typer(measure, name="measure")
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(highlight=False, soft_wrap=True, stderr=True)
@@ -142,7 +143,7 @@ def proxies(
         table = judge_proxies(made, words, n, seeds, jobs, seed, count)
     print_proxies(table, _out)
     if out is not None:
-        out.write_text(table.to_csv(index=False), encoding="utf-8")
+        write_whole(out, table.to_csv(index=False))
         _out.print(f"File: {out}")
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic, DeviceTable
-from moo_nas.meters.device.elsewhere import _ratios
+from moo_nas.meters.device.other_units import cost_ratios
 from moo_nas.spaces import CellSpace, StageSpace
 from tests.spaces_for_tests import tiny_space
 
@@ -217,7 +217,7 @@ def test_no_published_measurement_is_taken_for_another_unit(metric):
     work = 1e6 * (frame["cifar10__flops_M"] / 2 + frame["cifar10__params_M"]).to_numpy()
     for seed in range(20):
         rows = np.random.default_rng(seed).choice(len(costs), 200, replace=False)
-        ratios = _ratios(costs[rows], work[rows])
+        ratios = cost_ratios(costs[rows], work[rows])
         constant = ~frame["naslib_code"].iloc[rows].map(passes).to_numpy()
         assert (constant | ((ratios > 1 / 300) & (ratios < 300))).all()
         assert constant.sum() < 20

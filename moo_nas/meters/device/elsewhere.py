@@ -23,8 +23,8 @@ import pandas as pd
 from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.errors import InputError, SpaceError
 from moo_nas.files import write_whole
-from moo_nas.meters.analytic import Analytic
 from moo_nas.meters.base import Metric
+from moo_nas.meters.device.other_units import cost_ratios, work_of
 from moo_nas.meters.table import LookUp
 from moo_nas.spaces import Architecture, SearchSpace
 
@@ -37,7 +37,6 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 # A row so many times above or below what its work makes one expect is in another unit: a thousand,
 # less what networks differ by.
 _OTHER_UNIT = 300.0
-_EXPONENTS = np.linspace(0, 1.5, 16)  # of the work, that a cost may grow with
 _FEWEST = 3  # rows of which one can be told to be unlike the others
 
 
@@ -216,7 +215,7 @@ class DeviceTable:
             wrong.append("it has no rows")
         if not wrong:
             size, n_classes = (int(shared[name][0]) for name in ("image_size", "n_classes"))
-            work = _work([space.decode(np.array(genome)) for genome in genomes], size, n_classes)
+            work = work_of([space.decode(np.array(genome)) for genome in genomes], size, n_classes)
             wrong += _other_units(rows, list(genomes.values()), work)
         if wrong:
             more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
@@ -364,26 +363,6 @@ def _check_shared(row: dict[str, float | str | None], line: int, shared: dict[st
             raise ValueError(f"{name} {told}, but line {where} has {other}")
 
 
-def _work(architectures: list[Architecture], image_size: int, n_classes: int) -> FloatArray:
-    """Return multiply-accumulates and parameters together, ``(n,)``; NaN of a network that is a constant.
-
-    Where no path through a cell leads to its output, a runtime can leave nearly everything out: such
-    networks took a thousandth of the others' time on HW-NAS-Bench's Raspberry Pi.
-    """
-    # Here, as the package of predictors imports this one.
-    from moo_nas.meters.predictors.features import live_edges
-
-    meter = Analytic(image_size, n_classes)
-    costs = meter.measure(architectures, [0] * len(architectures))
-    names = [metric.name for metric in meter.metrics]
-    work: FloatArray = costs[:, names.index("macs")] + costs[:, names.index("params")]
-    for row, architecture in enumerate(architectures):
-        cells = {block.cell for block in architecture.blocks(image_size, n_classes)} - {None}
-        if not all(live_edges(cell) for cell in cells if cell is not None):
-            work[row] = np.nan
-    return work
-
-
 def _other_units(rows: list[dict[str, float | str | None]], lines: list[int], work: FloatArray) -> list[str]:
     """Return the faults of rows that cost hundreds of times what the others make one expect, or as little."""
     wrong = []
@@ -395,7 +374,7 @@ def _other_units(rows: list[dict[str, float | str | None]], lines: list[int], wo
         if len(there) < _FEWEST:
             continue
         costs = np.array([rows[i][metric.name] for i in there], dtype=np.float64)
-        ratios = _ratios(costs, work[there])
+        ratios = cost_ratios(costs, work[there])
         for i, ratio in zip(there, ratios, strict=True):
             if not 1 / _OTHER_UNIT < ratio < _OTHER_UNIT:
                 how = f"{ratio:.2g} times" if ratio > 1 else f"1/{1 / ratio:.2g} of"
@@ -404,27 +383,3 @@ def _other_units(rows: list[dict[str, float | str | None]], lines: list[int], wo
                     f"rows: is it in another unit than {_BY_NAME[metric.name].unit}?"
                 )
     return wrong
-
-
-def _ratios(costs: FloatArray, work: FloatArray) -> FloatArray:
-    r"""Return costs over what is expected of their work, ``(n,)``, whatever fewer than half of them are.
-
-    With :math:`c` the costs and :math:`w` the work, the expected is :math:`e^b w^a`: of several
-    exponents :math:`a` the one for which half of the :math:`\log c - a \log w` lie closest together,
-    and :math:`b` the median of that half (least median of squares).
-
-    References:
-        P. Rousseeuw. Least Median of Squares Regression. Journal of the American Statistical
-        Association 79, 1984.
-    """
-    half = len(costs) // 2 + 1
-    best, ratios = np.inf, np.ones(len(costs))
-    for exponent in _EXPONENTS:
-        logs = np.log(costs) - exponent * np.log(work)
-        ordered = np.sort(logs)
-        widths = ordered[half - 1 :] - ordered[: len(logs) - half + 1]
-        start = int(np.argmin(widths))
-        if widths[start] < best:
-            best = float(widths[start])
-            ratios = np.exp(logs - np.median(ordered[start : start + half]))
-    return ratios

@@ -18,7 +18,7 @@ from moo_nas.meters.device import TARGETS, stop_watch
 from moo_nas.meters.device.lock import measuring
 from moo_nas.meters.device.rounds import Rounds
 from moo_nas.meters.device.runtimes import CudaLatency, event_seconds, is_steady
-from moo_nas.meters.device.timer import ROUNDS
+from moo_nas.meters.device.timer import ROUNDS, Reference
 from tests.spaces_for_tests import tiny_space
 
 QUICK = {"image_size": 16, "n_rounds": 2, "min_seconds": 0.0}
@@ -280,11 +280,17 @@ def test_noise_of_a_busy_core_is_detected_by_the_reference_network(burner):
     assert any("the machine was busy" in fault for fault in timing.faults), timing.faults
 
 
-def test_a_core_that_was_busy_from_the_start_is_told_with_every_timing(burner):
-    burner()
-    meter = CpuLatency(image_size=64, n_rounds=2).prepare(tiny_space(), Store(), 0)
+def test_a_reference_whose_times_are_far_apart_is_a_fault_of_every_timing():
+    assert Reference.of([1.0] * 80 + [3.0] * 20) == Reference(1.0)  # now and then something else runs
+    reference = Reference.of([1.0] * 60 + [1.3] * 40, ["the clock did not settle"])
+    assert reference.ms == 1.0
+    settle, busy = reference.faults
+    assert settle == "the clock did not settle"
+    assert busy.startswith("the machine was busy at the start: the reference took 1 to 1.3 ms")
+    meter = CpuLatency(**QUICK)
+    meter._reference = reference
     (timing,) = meter.timings(architectures(3), [0] * 3)
-    assert any("busy at the start" in fault for fault in timing.faults), timing.faults
+    assert timing.faults[:2] == reference.faults
 
 
 # --- targets ------------------------------------------------------------------------------------------

@@ -5,9 +5,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from moo_nas.meters.predictors import (
+    Best,
+    GaussianProcess,
+    GradientBoosting,
+    Perceptron,
+    Regressor,
+    Ridge,
+)
 from moo_nas.study import Comparison
 
 HERE = Path(__file__).parent
+# What studies of hardware costs compare; the perceptron takes one-hot genes, the others cost features.
+REGRESSORS: dict[str, Regressor] = {
+    "ridge": Ridge("linear"),
+    "gradient boosting": GradientBoosting("linear"),
+    "Gaussian process": GaussianProcess("linear"),
+    "best": Best(nested=False),
+    "the paper's perceptron": Perceptron(),
+}
+COLOURS = dict(zip(REGRESSORS, ("#E69F00", "#009E73", "#56B4E9", "#000000", "#D55E00"), strict=True))
 
 
 @dataclass(frozen=True)

@@ -30,17 +30,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from common import arguments
+from common import COLOURS, REGRESSORS, arguments
 from matplotlib.figure import Figure
 
 from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.meters.predictors import (
-    Best,
     DeviceTransfer,
-    GaussianProcess,
-    GradientBoosting,
     Perceptron,
-    Regressor,
     Ridge,
     cost_features,
     feature_groups,
@@ -55,14 +51,6 @@ from problems.mnasnet import table_genomes
 
 SAMPLES = (10, 20, 50, 100, 200, 500)
 ASKED = 100
-PREDICTORS: dict[str, Regressor] = {
-    "ridge": Ridge("linear"),
-    "gradient boosting": GradientBoosting("linear"),
-    "Gaussian process": GaussianProcess("linear"),
-    "best": Best(nested=False),
-    "the paper's perceptron": Perceptron(),
-}
-COLOURS = dict(zip(PREDICTORS, ("#E69F00", "#009E73", "#56B4E9", "#000000", "#D55E00"), strict=True))
 TRANSFER = (5, 10, 20)
 CEILING = "ridge on other devices, half of all networks"
 
@@ -138,7 +126,7 @@ def error_rows(
     """Return a row a cost, predictor and number of samples: what its card is, the mean of draws."""
     for device, costs in benchmark.costs.items():
         for n in samples:
-            for name, predictor in PREDICTORS.items():
+            for name, predictor in REGRESSORS.items():
                 features = benchmark.genes if isinstance(predictor, Perceptron) else benchmark.features
                 groups = None if isinstance(predictor, Perceptron) else benchmark.groups
                 cards = []
@@ -249,7 +237,7 @@ def main() -> None:
         error_rows(mnasnet(size), samples, draws, 3000),
         error_rows(once_for_all(size), samples, {n: min(k, 2) for n, k in draws.items()}, 3000),
     ):
-        for one in itertools.islice(made, 2 * len(PREDICTORS)) if smoke else made:
+        for one in itertools.islice(made, 2 * len(REGRESSORS)) if smoke else made:
             rows.append(one)
             print(*(f"{v:.4g}" if isinstance(v, float) else v for v in one.values()), flush=True)
         table = pd.DataFrame(rows)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from common import Options, arguments
+from common import COLOURS, REGRESSORS, Options, arguments
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -28,13 +28,8 @@ from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.evaluation import Store
 from moo_nas.meters import BlockTableLatency, CpuLatency
 from moo_nas.meters.predictors import (
-    Best,
     BlockTable,
-    GaussianProcess,
-    GradientBoosting,
     Perceptron,
-    Regressor,
-    Ridge,
     cost_features,
     feature_groups,
     feature_matrix,
@@ -47,17 +42,7 @@ from moo_nas.spaces import Architecture, StageSpace
 SPACE = StageSpace.haenas()
 N_CLASSES = 10
 TABLE, RESIDUAL = "block table", "block table + residual"
-REGRESSORS: dict[str, Regressor] = {
-    "ridge": Ridge("linear"),
-    "gradient boosting": GradientBoosting("linear"),
-    "Gaussian process": GaussianProcess("linear"),
-    "best": Best(nested=False),
-    "the paper's perceptron": Perceptron(),
-}
-NAMES = (TABLE, RESIDUAL, *REGRESSORS)
-COLOURS = dict(
-    zip(NAMES, ("#999999", "#0072B2", "#E69F00", "#009E73", "#56B4E9", "#000000", "#D55E00"), strict=True)
-)
+COLOUR_OF = {RESIDUAL: "#0072B2", **COLOURS}
 SAMPLES = (10, 20, 50, 100, 200)
 
 
@@ -144,10 +129,15 @@ def rows(measured: Measured, draws: int) -> Iterator[dict[str, Any]]:
 
 def curves(axes: Axes, table: pd.DataFrame) -> None:
     """Draw the mean error of every predictor against the whole networks that it knows."""
-    for name in NAMES[1:]:
+    for name in COLOUR_OF:
         part = table[table["predictor"] == name]
         axes.plot(
-            part["whole_networks"], 100 * part["mape"], "o-", color=COLOURS[name], markersize=3.5, label=name
+            part["whole_networks"],
+            100 * part["mape"],
+            "o-",
+            color=COLOUR_OF[name],
+            markersize=3.5,
+            label=name,
         )
     for name, style in ((TABLE, "--"), ("noise: even rounds for odd ones", ":")):
         (error,) = table.loc[table["predictor"] == name, "mape"]
@@ -165,7 +155,7 @@ def scatter(axes: Axes, measured: Measured) -> None:
     """Draw predictions of unseen networks from blocks alone against measurements."""
     latency = measured.latency_ms[measured.n_known :]
     (_, _, predicted) = next(predictions(measured, 1))
-    axes.plot(latency, predicted, "o", color=COLOURS[RESIDUAL], markersize=3.5, alpha=0.7)
+    axes.plot(latency, predicted, "o", color=COLOUR_OF[RESIDUAL], markersize=3.5, alpha=0.7)
     ends = [min(latency.min(), predicted.min()) * 0.9, max(latency.max(), predicted.max()) * 1.1]
     axes.plot(ends, ends, color="black", linewidth=0.8)
     axes.set(xscale="log", yscale="log", xlabel="measured, ms", ylabel="block table alone, ms")

@@ -12,7 +12,7 @@ from moo_nas.errors import InputError, unknown
 from moo_nas.evaluation.evaluations import Evaluations
 from moo_nas.evaluation.runner import Outcome, Runner, measure_chunk
 from moo_nas.evaluation.store import Measurement, Store
-from moo_nas.meters import Aggregate, BlockMeter, Meter, Metric
+from moo_nas.meters import Aggregate, BlockMeter, LookUp, Meter, Metric
 from moo_nas.spaces import SearchSpace
 from moo_nas.spaces.tables import Tabulated
 
@@ -105,13 +105,27 @@ class Evaluator:
 
     @property
     def formulas(self) -> tuple[str, ...]:
-        """Metrics that cost nothing and need no set-up: they are in every table."""
+        """Metrics that are free and need no set-up: they are in every table."""
         return tuple(
-            metric.name
+            name
             for source in self.sources
-            if isinstance(source, BlockMeter) and type(source).prepare is Meter.prepare
-            for metric in source.metrics
+            if isinstance(source, Meter) and type(source).prepare is Meter.prepare
+            for name in source.free
         )
+
+    def free(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the metrics known before an evaluation: formulas, and what of these names is predicted.
+
+        Predictors of what is not asked for are left out: fitting them may take hours.
+        """
+        asked = self._columns(names)
+        return tuple(name for name in self._metrics if name in asked and self._is_free(name))
+
+    def _is_free(self, name: str) -> bool:
+        source = self._source[name]
+        if isinstance(source, Aggregate):
+            return all(map(self._is_free, source.inputs))
+        return name in source.free
 
     def settings(self, names: Iterable[str]) -> dict[str, Any]:
         """Return the settings of all that makes a table of these metrics, as JSON."""
@@ -294,9 +308,13 @@ class Evaluator:
                     stacklevel=2,
                 )
                 self._tables[meter] = None
-        architectures = [self.space.decode(genome) for genome in genomes]
         values, failed = np.full((len(genomes), len(meter.metrics)), np.nan), {}
-        for outcome in measure_chunk(ready, architectures, [0] * len(genomes), range(len(genomes))):
+        open_rows = list(range(len(genomes)))
+        if isinstance(ready, LookUp) and (found := ready.look_up(genomes)) is not None:
+            # Those that the table lacks are asked for one by one, for the reason.
+            values, open_rows = found, np.flatnonzero(np.isnan(found).all(axis=1)).tolist()
+        architectures = [self.space.decode(genomes[row]) for row in open_rows]
+        for outcome in measure_chunk(ready, architectures, [0] * len(architectures), open_rows):
             if outcome.values is None:
                 failed[outcome.index] = outcome.reason or "no value"
             else:

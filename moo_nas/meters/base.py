@@ -20,15 +20,16 @@ class Metric:
     Args:
         name: Its name in tables; a unit ends it (``latency_ms``).
         unit: The unit, ``1`` for a pure number.
-        goal: ``min`` if less is better, ``max`` if more is.
+        goal: ``min`` if less is better, ``max`` if more is; None of what is a feature only, to learn
+            from: no formulation takes it.
     """
 
     name: str
     unit: str
-    goal: Literal["min", "max"]
+    goal: Literal["min", "max"] | None
 
     def __post_init__(self) -> None:
-        if self.goal not in ("min", "max"):
+        if self.goal not in ("min", "max", None):
             raise InputError(f"Metric '{self.name}' needs the goal min or max; got '{self.goal}'.")
 
 
@@ -55,6 +56,11 @@ class Meter(ABC):
     @abstractmethod
     def settings(self) -> dict[str, Any]:
         """All that a measurement depends on, as JSON: the store's key is made of it."""
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Which metrics are known before anything is evaluated: all of an instant meter's, by default."""
+        return tuple(metric.name for metric in self.metrics) if self.instant else ()
 
     @abstractmethod
     def measure(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:

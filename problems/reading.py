@@ -94,8 +94,8 @@ def choice_column(frame: pd.DataFrame, name: str, source: str) -> list[Choice]:
             )
         if not isinstance(value, kind):
             raise InputError(
-                f"Gene column '{name}' of {source} must be all numbers or all texts; row {row} of the data has "
-                f"{value!r}, row 1 {values[0]!r}."
+                f"Gene column '{name}' of {source} must be all numbers or all texts; row {row} of the data "
+                f"has {value!r}, row 1 {values[0]!r}."
             )
     return values
 

@@ -12,7 +12,7 @@ from moo_nas.errors import InputError, unknown
 from moo_nas.evaluation.evaluations import Evaluations
 from moo_nas.evaluation.runner import Outcome, Runner, measure_chunk
 from moo_nas.evaluation.store import Measurement, Store
-from moo_nas.meters import Aggregate, BlockMeter, LookUp, Meter, Metric
+from moo_nas.meters import Aggregate, Meter, Metric
 from moo_nas.spaces import SearchSpace
 from moo_nas.spaces.tables import Tabulated
 
@@ -293,26 +293,11 @@ class Evaluator:
     def _compute(self, meter: Meter, genomes: IntArray) -> tuple[FloatArray, dict[int, str]]:
         """Return an instant meter's values ``(n, n_metrics)``, and why rows have none."""
         ready = self.ready(meter)
-        if isinstance(ready, BlockMeter):
-            try:
-                if meter not in self._tables:
-                    self._tables[meter] = self.space.tabulate(ready)
-                tables = self._tables[meter]
-                if tables is not None:
-                    return tables(genomes), {}
-            except Exception as error:
-                # A block that has no cost fails the architectures that have it, told below one by one.
-                warnings.warn(
-                    f"{type(meter).__name__} is computed network by network, which is slower: "
-                    f"a block has no cost ({type(error).__name__}: {error}).",
-                    stacklevel=2,
-                )
-                self._tables[meter] = None
-        values, failed = np.full((len(genomes), len(meter.metrics)), np.nan), {}
-        open_rows = list(range(len(genomes)))
-        if isinstance(ready, LookUp) and (found := ready.look_up(genomes)) is not None:
-            # Those that the table lacks are asked for one by one, for the reason.
-            values, open_rows = found, np.flatnonzero(np.isnan(found).all(axis=1)).tolist()
+        values, failed = self._tabulated(meter, ready, genomes), {}
+        if values is None:
+            values = np.full((len(genomes), len(meter.metrics)), np.nan)
+        # What no table has is asked for network by network, for the reason.
+        open_rows = np.flatnonzero(np.isnan(values).all(axis=1)).tolist()
         architectures = [self.space.decode(genomes[row]) for row in open_rows]
         for outcome in measure_chunk(ready, architectures, [0] * len(architectures), open_rows):
             if outcome.values is None:
@@ -320,6 +305,23 @@ class Evaluator:
             else:
                 values[outcome.index] = outcome.values
         return values, failed
+
+    def _tabulated(self, meter: Meter, ready: Meter, genomes: IntArray) -> FloatArray | None:
+        """Return an instant meter's values ``(n, n_metrics)`` from its tables, made once; None without."""
+        try:
+            if meter not in self._tables:
+                self._tables[meter] = ready.tabulate(self.space)
+            tables = self._tables[meter]
+            return None if tables is None else tables(genomes)
+        except Exception as error:
+            # A block that has no cost fails the architectures that have it, told one by one.
+            warnings.warn(
+                f"{type(meter).__name__} is computed network by network, which is slower: "
+                f"a block has no cost ({type(error).__name__}: {error}).",
+                stacklevel=2,
+            )
+            self._tables[meter] = None
+            return None
 
     def _kept(self, meter: Meter, genomes: IntArray, names: Sequence[str]) -> list[dict[str, Measurement]]:
         """Return a meter's measurements of every genome, measuring first what the store lacks."""

@@ -10,7 +10,7 @@ import numpy as np
 from moo_nas.arrays import FloatArray, stable_hash
 from moo_nas.errors import InputError
 from moo_nas.spaces import Architecture, Block, SearchSpace
-from moo_nas.spaces.tables import Reduction, reduce_costs
+from moo_nas.spaces.tables import Reduction, Tabulated, reduce_costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,13 @@ class Meter(ABC):
         """A hash of all that a measurement depends on."""
         return stable_hash(type(self).__module__, type(self).__qualname__, self.settings)
 
+    def tabulate(self, space: SearchSpace) -> Tabulated | None:
+        """Return the meter as a function of a space's genomes; None where there is none but :meth:`measure`.
+
+        Of a prepared instant meter; a row of NaN alone is measured after all, for the reason.
+        """
+        return None
+
     def only(self, names: Collection[str]) -> "Meter":
         """Return a meter for these of the metrics, if that saves work; else this one.
 
@@ -133,6 +140,9 @@ class BlockMeter(Meter):
         By default the costs are the metrics.
         """
         return costs
+
+    def tabulate(self, space: SearchSpace) -> Tabulated | None:
+        return space.tabulate(self)
 
     def measure(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
         rows = [

@@ -9,7 +9,8 @@ import pandas as pd
 from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.errors import InputError, MeterError
 from moo_nas.meters.base import Meter, Metric
-from moo_nas.spaces import Architecture
+from moo_nas.spaces import Architecture, SearchSpace
+from moo_nas.spaces.tables import Tabulated
 
 
 class LookUp(Meter):
@@ -94,13 +95,11 @@ class LookUp(Meter):
             row[:] = self._values[known]
         return rows
 
-    def look_up(self, genomes: IntArray) -> FloatArray | None:
-        """Return the metrics ``(n, n_metrics)`` of genomes, NaN where there is no row.
+    def tabulate(self, space: SearchSpace) -> Tabulated | None:
+        return None if self._row_of_genome is None else self._look_up
 
-        None where the rows' genomes are not known.
-        """
-        if self._row_of_genome is None:
-            return None
+    def _look_up(self, genomes: IntArray) -> FloatArray:
+        assert self._row_of_genome is not None
         rows = np.array([self._row_of_genome.get(genome.tobytes(), -1) for genome in genomes], dtype=np.int64)
         values = np.full((len(rows), len(self.metrics)), np.nan)
         values[rows >= 0] = self._values[rows[rows >= 0]]

@@ -59,10 +59,10 @@ def test_what_a_search_may_know_beforehand_is_what_is_named_free(frame):
 def test_genomes_find_the_rows_that_their_architectures_do(frame, tiny):
     genomes = np.array([tiny.genome_at(i) for i in range(6)])
     meter = LookUp(frame, [TOP1, LATENCY], "here", genomes=genomes[:4])
-    found = meter.look_up(genomes)
+    found = meter.tabulate(tiny)(genomes)
     assert found[:4].tolist() == meter.measure([tiny.decode(g) for g in genomes[:4]], [0] * 4).tolist()
     assert np.isnan(found[4:]).all()
-    assert LookUp(frame, [TOP1], "here").look_up(genomes) is None
+    assert LookUp(frame, [TOP1], "here").tabulate(tiny) is None
 
 
 def test_why_an_architecture_is_absent_is_said(frame, tiny):

@@ -258,6 +258,15 @@ class Evaluator:
         """Return what the store keeps under a name for this space and seed; make it first if need be."""
         return self.store.recall(f"{name}/{self._context}", make)
 
+    def tables(self, name: str) -> tuple[Tabulated, int] | None:
+        """Return what looks an instant metric up by genomes, and its column; None if nothing does."""
+        meter = self._source[self.metric(name).name]
+        if not isinstance(meter, Meter) or not meter.instant:
+            return None
+        self._tabulated(meter, self.ready(meter), self.space.sample(1, 0))
+        tables = self._tables[meter]
+        return None if tables is None else (tables, [m.name for m in meter.metrics].index(name))
+
     def ready(self, meter: Meter) -> Meter:
         """Return a meter fitted or calibrated on the space, from the store where it was before."""
         if meter not in self._prepared:

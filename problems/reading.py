@@ -3,9 +3,12 @@
 import math
 import os
 import re
+import zlib
 from collections.abc import Sequence
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -70,7 +73,7 @@ def _read_file(path: Path) -> pd.DataFrame:
         raise InputError(
             f"Reading '{path}' needs pyarrow: pip install pyarrow, or save it as .csv."
         ) from error
-    except (OSError, ValueError, EOFError) as error:  # pandas' and the compressions' own are among them
+    except (OSError, ValueError, EOFError, LZMAError, BadZipFile, zlib.error) as error:
         raise InputError(f"The table '{path}' cannot be read: {error}.") from error
     frame = rows.iloc[1:]
     frame.columns = pd.Index(rows.iloc[0])

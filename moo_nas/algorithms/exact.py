@@ -61,7 +61,7 @@ def exact_front(problem: NASProblem, objectives: Sequence[str] | None = None) ->
         >>> evaluator = Evaluator(StageSpace.haenas(), [Analytic(96, 10)])
         >>> front = exact_front(NASProblem(evaluator, Pareto("params_survey", "macs")))
         >>> len(front), front.f[0].astype(int).tolist()  # the smallest network is the cheapest, too
-        (1, [2186304, 27573248])
+        (1, [2244506, 30113456])
 
     References:
         H. T. Kung, F. Luccio, F. P. Preparata. On Finding the Maxima of a Set of Vectors. Journal of

@@ -1,6 +1,7 @@
 """Plain genes: a space whose architectures are nothing but their choices."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -52,7 +53,7 @@ class FlatArchitecture(Architecture):
             pairs = json.loads(text, object_pairs_hook=tuple)
         except (ValueError, RecursionError):
             pairs = None
-        if not isinstance(pairs, tuple) or not all(type(choice) in (int, float, str) for _, choice in pairs):
+        if not isinstance(pairs, tuple) or not all(_is_choice(choice) for _, choice in pairs):
             raise SpaceError(f"An architecture's text is JSON such as '{{\"op\": 1}}'; got {text!r}.")
         if len({name for name, _ in pairs}) != len(pairs):
             raise SpaceError(f"An architecture has each gene once; got {text!r}.")
@@ -128,3 +129,7 @@ class FlatSpace(SearchSpace):
                 f"This space has architectures with the genes {', '.join(names)}; got '{architecture}'."
             )
         return self.genome_of([choice for _, choice in chosen])
+
+
+def _is_choice(value: object) -> bool:
+    return type(value) in (int, str) or (isinstance(value, float) and math.isfinite(value))

@@ -5,7 +5,9 @@ from typing import Any
 from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 
-from moo_nas.algorithms.operators import Mutation, Unseen, population, priority, tournament
+from moo_nas.algorithms.operators import Mutation, priority, tournament
+from moo_nas.algorithms.unseen import Unseen, population
+from moo_nas.arrays import IntArray
 from moo_nas.errors import InputError
 
 
@@ -49,12 +51,12 @@ class AgingEvolution(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         self.mutation_probability = mutation_probability
         self.pop: Population
 
-    def _setup(self, problem: Any, **kwargs: Any) -> None:
-        self._unseen = Unseen(problem)
+    def _setup(self, problem: Any, warm_start: IntArray | None = None, **kwargs: Any) -> None:
+        self._unseen = Unseen(problem, warm_start)
         self._mutation = Mutation(problem.space, self.mutation_probability)
 
     def _initialize_infill(self) -> Population | None:
-        return population(self._unseen.sample(self.pop_size, self.random_state))
+        return population(self._unseen.first(self.pop_size, self.random_state))
 
     def _infill(self) -> Population | None:
         rng = self.random_state

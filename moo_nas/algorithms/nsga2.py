@@ -7,7 +7,8 @@ from pymoo.algorithms.moo import nsga2
 from pymoo.core.population import Population
 from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
 
-from moo_nas.algorithms.operators import Mutation, Unseen, places, population, tournament, uniform_crossover
+from moo_nas.algorithms.operators import Mutation, places, tournament, uniform_crossover
+from moo_nas.algorithms.unseen import Unseen, population
 from moo_nas.arrays import IntArray
 from moo_nas.errors import InputError
 
@@ -48,12 +49,12 @@ class NSGA2(nsga2.NSGA2):  # type: ignore[misc]  # pymoo is untyped
         self.crossover_probability = crossover_probability
         self.mutation_probability = mutation_probability
 
-    def _setup(self, problem: Any, **kwargs: Any) -> None:
-        self._unseen = Unseen(problem)
+    def _setup(self, problem: Any, warm_start: IntArray | None = None, **kwargs: Any) -> None:
+        self._unseen = Unseen(problem, warm_start)
         self._mutation = Mutation(problem.space, self.mutation_probability)
 
     def _initialize_infill(self) -> Population | None:
-        return population(self._unseen.sample(self.pop_size, self.random_state))
+        return population(self._unseen.first(self.pop_size, self.random_state))
 
     def _infill(self) -> Population | None:
         rng = self.random_state

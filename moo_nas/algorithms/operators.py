@@ -1,18 +1,12 @@
 """Variation and selection on integer genomes, vectorised."""
 
-from collections.abc import Callable
-
 import numpy as np
-from pymoo.core.population import Population
-from pymoo.core.problem import Problem
 from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.errors import InputError
 from moo_nas.spaces import SearchSpace
-
-_TRIES = 20
 
 
 class Mutation:
@@ -94,61 +88,3 @@ def places(keys: tuple[FloatArray, ...], rng: np.random.Generator) -> IntArray:
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     return place
-
-
-class Unseen:
-    """Proposes no network twice, while there are others left.
-
-    Args:
-        problem: A problem on a search space.
-
-    Raises:
-        InputError: The problem has no ``space``.
-    """
-
-    def __init__(self, problem: Problem) -> None:
-        space = getattr(problem, "space", None)
-        if not isinstance(space, SearchSpace):
-            raise InputError(
-                f"This algorithm varies genomes of a search space; {type(problem).__name__} has none. Make "
-                "the problem a NASProblem."
-            )
-        self.space = space
-        self._seen: set[bytes] = set()
-
-    def sample(self, n: int, rng: np.random.Generator) -> IntArray:
-        """Return up to ``n`` random genomes not proposed before; fewer once the space is exhausted."""
-        return self.fresh(n, lambda k: self.space.sample(k, rng), rng)
-
-    def fresh(self, n: int, propose: Callable[[int], IntArray], rng: np.random.Generator) -> IntArray:
-        """Return up to ``n`` canonical genomes not proposed before, as ``propose`` makes them.
-
-        Where it makes known ones only, random ones take their place; where even these are known,
-        the space is walked through.
-        """
-        found: list[IntArray] = []
-        for source in (propose, lambda k: self.space.sample(k, rng)):
-            for _ in range(_TRIES):
-                if len(found) == n:
-                    break
-                self._keep(self.space.canonical(source(n - len(found))), found)
-        if len(found) < n and len(self._seen) < self.space.size:
-            start = int(rng.integers(0, min(self.space.size, 2**62)))
-            for offset in range(self.space.size):
-                if len(found) == n:
-                    break
-                genome = self.space.genome_at((start + offset) % self.space.size)
-                self._keep(self.space.canonical(genome[None]), found)
-        return np.array(found, dtype=np.int64).reshape(-1, self.space.n_var)
-
-    def _keep(self, genomes: IntArray, found: list[IntArray]) -> None:
-        for genome in genomes:
-            key = genome.tobytes()
-            if key not in self._seen:
-                self._seen.add(key)
-                found.append(genome)
-
-
-def population(genomes: IntArray) -> Population | None:
-    """Return genomes as a pymoo population; None where there are none, which ends a run as exhausted."""
-    return Population.new("X", genomes) if len(genomes) else None

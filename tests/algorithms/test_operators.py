@@ -6,7 +6,8 @@ from pymoo.core.problem import Problem
 from scipy import stats
 
 from moo_nas import NASProblem, Single
-from moo_nas.algorithms.operators import Mutation, Unseen, places, priority, tournament, uniform_crossover
+from moo_nas.algorithms.operators import Mutation, places, priority, tournament, uniform_crossover
+from moo_nas.algorithms.unseen import Unseen
 from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic

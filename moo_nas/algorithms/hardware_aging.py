@@ -39,7 +39,7 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         n_children: How many children a parent has.
         voters: The scores that vote; by default the formulation's own.
         recorder: The score whose fitness is recorded; by default the formulation's own.
-        mutation_probability: Of each gene to change; by default one gene in ``n_var``.
+        mutation_probability: Of each gene to change beside the one that does for sure.
 
     Raises:
         FormulationError: On setup, if the formulation makes no scalar fitness (Pareto).
@@ -55,7 +55,7 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         n_children: int = 4,
         voters: Sequence[str] | None = None,
         recorder: str | None = None,
-        mutation_probability: float | None = None,
+        mutation_probability: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

@@ -29,6 +29,7 @@ from moo_nas.study import search as run_search
 from moo_nas.study.carbon import WORLD_GRID
 from moo_nas.study.export import export_networks, import_table, measure_table
 from moo_nas.study.proxies import judge_proxies
+from moo_nas.study.warm_start import read_warm_start
 
 DONE, WRONG_INPUT, INTERRUPTED = 0, 2, 130
 
@@ -51,6 +52,9 @@ Limits = Annotated[
 Budget = Annotated[int, typer.Option(help="How many distinct architectures are evaluated.")]
 Jobs = Annotated[int, typer.Option(help="How many processes measure; -1 uses every core.")]
 Grid = Annotated[float, typer.Option(help="Carbon intensity of the electricity, g/kWh.")]
+WarmStart = Annotated[
+    Path | None, typer.Option(help="The front.csv of another run: its networks are evaluated first.")
+]
 ProblemOptions = Annotated[
     list[str] | None, typer.Option("--problem-option", help="name=value of the problem; repeat for more.")
 ]
@@ -75,15 +79,19 @@ def search(
         typer.Option("--algorithm-option", help="name=value of the algorithm; repeat for more."),
     ] = None,
     grid: Grid = WORLD_GRID,
+    warm_start: WarmStart = None,
 ) -> None:
     """Search a problem. The same command on the same folder continues it."""
     made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
     asked = _formulation(formulation, made, objectives, limit)
     solver = registry.make("algorithm", algorithm, _pairs(algorithm_option, "--algorithm-option"))
     name = f"{problem}-{formulation}-{algorithm}-{budget}-seed{seed}"
-    folder = out or _default_folder(name, objectives, limit, problem_option, algorithm_option)
+    start = None if warm_start is None else read_warm_start(warm_start)
+    folder = out or _default_folder(
+        name, objectives, limit, problem_option, algorithm_option, warm_start and str(warm_start)
+    )
     with _bar() as listen:
-        run = run_search(made, asked, solver, budget, seed, jobs, folder, listen, grid)
+        run = run_search(made, asked, solver, budget, seed, jobs, folder, listen, grid, start)
     print_run(run, _out)
     raise typer.Exit(INTERRUPTED if run.stop_reason == "interrupted" else DONE)
 

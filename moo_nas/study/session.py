@@ -101,6 +101,9 @@ class Session:
             n_var=self._problem.n_var, n_obj=self._problem.n_obj, n_ieq_constr=self._problem.n_ieq_constr
         )
         self._position: dict[str, int] = {}  # of each genome asked for, in ask order
+        pool = self._problem.evaluator.pool
+        # What of a pool is not evaluated yet; where anything can be, it is counted against the space.
+        self._left = None if pool is None else {genome_text(genome) for genome in self._problem.genomes(pool)}
         self._tables: list[Evaluations] = []
         self._front = np.empty((0, self._problem.n_obj))
         self._n_failed = 0
@@ -163,12 +166,17 @@ class Session:
             answers = StaticProblem(self._shape, F=f, **({"G": g} if g.shape[1] else {}))
             algorithm.evaluator.eval(answers, asked, skip_already_evaluated=False)
             algorithm.tell(infills=infills)
-            if len(self._position) == self._problem.space.size:
+            if self._exhausted():
                 return "exhausted"
             idle = 0 if len(self._position) > before else idle + len(genomes)
             if idle >= _PATIENCE:
                 return "stagnated"
         return "budget"
+
+    def _exhausted(self) -> bool:
+        if self._left is None:
+            return len(self._position) == self._problem.space.size
+        return not self._left
 
     def _within_budget(self, genomes: IntArray) -> int:
         """Return how many rows can be evaluated before a new one would exceed the budget."""
@@ -190,6 +198,8 @@ class Session:
             if text not in self._position:
                 self._position[text] = start + len(fresh)
                 fresh.append(row)
+                if self._left is not None:
+                    self._left.discard(text)
         if fresh:
             new = table.rows(fresh)
             self._tables.append(new)

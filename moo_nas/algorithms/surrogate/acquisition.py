@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import moocore
 import numpy as np
 
-from moo_nas.algorithms.surrogate.improvement import Exact, Marginal, Normal, expected_improvement
+from moo_nas.algorithms.surrogate.improvement import Belief, expected_improvement
 from moo_nas.arrays import FloatArray, IntArray
 
 _MARGIN = 0.1  # of the reference point beyond the fronts
@@ -36,17 +36,15 @@ class Acquisition:
         """Take objectives ``(n_obj,)`` for observed."""
         self._front = np.concatenate([self._front, (f - self._least)[None] / self._width])
 
-    def __call__(self, beliefs: Sequence[Marginal], feasibility: FloatArray) -> FloatArray:
+    def __call__(self, beliefs: Sequence[Belief], feasibility: FloatArray) -> FloatArray:
         """Return what each candidate is worth, ``(n,)``."""
         if len(self._front) == 0 and len(self._reference) == 1:
             return feasibility
-        boxed = [self._boxed(belief, j) for j, belief in enumerate(beliefs)]
-        return expected_improvement(self._front, self._reference, boxed) * feasibility
+        return expected_improvement(self._front, self._reference, self._boxed(beliefs)) * feasibility
 
-    def promising(self, beliefs: Sequence[Marginal], feasibility: FloatArray, n: int) -> IntArray:
+    def promising(self, beliefs: Sequence[Belief], feasibility: FloatArray, n: int) -> IntArray:
         """Return the ``n`` candidates that reach farthest beyond the front, if they are a spread better."""
-        hopes = [self._boxed(belief, j) for j, belief in enumerate(beliefs)]
-        hope = np.column_stack([b.values if isinstance(b, Exact) else b.mean - b.sd for b in hopes])
+        hope = np.column_stack([belief.mean - belief.sd for belief in self._boxed(beliefs)])
         if len(hope) <= n:
             return np.arange(len(hope))
         beyond = np.full(len(hope), np.inf)
@@ -56,11 +54,11 @@ class Acquisition:
         worth = np.where(beyond > 0, beyond * feasibility, beyond)
         return np.argpartition(-worth, n)[:n]
 
-    def _boxed(self, belief: Marginal, j: int) -> Exact | Normal:
-        if isinstance(belief, Exact):
-            return Exact((belief.values - self._least[j]) / self._width[j])
-        assert isinstance(belief, Normal)
-        return Normal((belief.mean - self._least[j]) / self._width[j], belief.sd / self._width[j])
+    def _boxed(self, beliefs: Sequence[Belief]) -> list[Belief]:
+        return [
+            belief.within(float(least), float(width))
+            for belief, least, width in zip(beliefs, self._least, self._width, strict=True)
+        ]
 
 
 def _front(f: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from moo_nas.algorithms.surrogate.candidates import Candidates, together
-from moo_nas.algorithms.surrogate.improvement import Exact, Marginal, Normal
+from moo_nas.algorithms.surrogate.improvement import Belief, Exact, Normal
 from moo_nas.algorithms.surrogate.outcome import Outcome
 from moo_nas.arrays import BoolArray, FloatArray, IntArray
 
@@ -90,6 +90,15 @@ class Beliefs:
             self._failing.learn(seen.candidates.features, _sign(seen.failed))
         self._count(seen)
 
+    def recall(self, seen: Observations) -> None:
+        """Take all observations anew, with what was learnt before."""
+        valid, columns = ~seen.failed, seen.columns
+        for column, outcome in self._outcomes.items():
+            outcome.condition(seen.candidates.features[valid], columns[valid, column])
+        if self._failing is not None:
+            self._failing.condition(seen.candidates.features, _sign(seen.failed))
+        self._count(seen)
+
     def takes(self, new: Observations) -> bool:
         """Can new observations be added to what was learnt?"""
         columns = new.columns[~new.failed]
@@ -129,7 +138,7 @@ class Beliefs:
             outcome.imagine(self.candidates.features[candidate], candidate)
         return expected
 
-    def objectives(self) -> list[Marginal]:
+    def objectives(self) -> list[Belief]:
         """Return what is believed of each objective, on the scale of the models."""
         return [
             self._outcomes[j].belief
@@ -140,7 +149,7 @@ class Beliefs:
 
     def means(self) -> FloatArray:
         """Return what is expected of each objective of the candidates, ``(n, n_obj)``."""
-        return np.column_stack([_mean(marginal) for marginal in self.objectives()])
+        return np.column_stack([belief.mean for belief in self.objectives()])
 
     def is_likely(self) -> BoolArray:
         """Return which candidates are likely to be feasible, or the likeliest where none is, ``(n,)``."""
@@ -192,15 +201,6 @@ class Beliefs:
         if self._failing is not None:
             self._failing.forget(self._n)
 
-    def recall(self, seen: Observations) -> None:
-        """Take all observations anew, with what was learnt before."""
-        valid, columns = ~seen.failed, seen.columns
-        for column, outcome in self._outcomes.items():
-            outcome.condition(seen.candidates.features[valid], columns[valid, column])
-        if self._failing is not None:
-            self._failing.condition(seen.candidates.features, _sign(seen.failed))
-        self._count(seen)
-
     def _count(self, seen: Observations) -> None:
         self._n, self._n_valid = len(seen), int((~seen.failed).sum())
 
@@ -212,7 +212,3 @@ def _sign(failed: BoolArray) -> FloatArray:
 def _below(belief: Normal, limit: float) -> FloatArray:
     probability: FloatArray = ndtr((limit - belief.mean) / belief.sd)
     return probability
-
-
-def _mean(marginal: Marginal) -> FloatArray:
-    return marginal.values if isinstance(marginal, Exact) else marginal.mean

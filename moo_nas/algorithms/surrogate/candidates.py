@@ -9,7 +9,7 @@ from moo_nas.algorithms.operators import Mutation, priority, uniform_crossover
 from moo_nas.algorithms.surrogate.features import Features
 from moo_nas.algorithms.surrogate.known import Known
 from moo_nas.algorithms.unseen import Unseen
-from moo_nas.arrays import FloatArray, IntArray
+from moo_nas.arrays import BoolArray, FloatArray, IntArray
 from moo_nas.problem import NASProblem
 
 ENUMERATED = 20_000  # genomes of a space, or pool, that are all looked at
@@ -28,7 +28,8 @@ class Candidates:
     Args:
         genomes: Canonical, ``(n, n_var)``.
         features: ``(n, d)``.
-        known: Objectives, and what is limited as a share of its limit, ``(n, n_columns)``; NaN where not known.
+        known: Objectives, and what is limited as a share of its limit, ``(n, n_columns)``; NaN where
+            it is not known.
     """
 
     genomes: IntArray
@@ -73,7 +74,7 @@ class Source:
         self._features = Features(problem.space, population, free)
         self.groups = self._features.groups
         known = self._known.columns(population, free)
-        self.known = np.isfinite(known).any(axis=0)
+        self.known: BoolArray = np.asarray(np.isfinite(known).any(axis=0))
         self._all = (
             None
             if members is None
@@ -133,20 +134,22 @@ class Source:
 
     def _vary(self, parents: IntArray, rng: np.random.Generator) -> IntArray:
         if self._pool is not None:
-            return self._near(parents, rng)
+            return _nearest(self._pool, parents, rng)
         first, second = rng.integers(0, len(parents), size=(2, _CHILDREN))
         mated = rng.random((_CHILDREN, 1)) < 0.5
         children = np.where(mated, uniform_crossover(parents[first], parents[second], rng), parents[first])
         return np.unique(self._space.canonical(self._mutation(children, rng)), axis=0)
 
-    def _near(self, parents: IntArray, rng: np.random.Generator) -> IntArray:
-        """Return the members of the pool that differ from a few of the parents in the fewest genes."""
-        found: list[IntArray] = []
-        for parent in rng.permutation(parents)[:_NEAR_TO]:
-            # The random part breaks ties.
-            apart = (self._pool != parent).sum(axis=1) + rng.random(len(self._pool))
-            found.append(np.argpartition(apart, min(_NEAREST, len(apart) - 1))[:_NEAREST])
-        return self._pool[np.unique(np.concatenate(found))]
+
+def _nearest(pool: IntArray, parents: IntArray, rng: np.random.Generator) -> IntArray:
+    """Return the members of a pool that differ from a few of the parents in the fewest genes."""
+    n = min(_NEAREST, len(pool))
+    found: list[IntArray] = []
+    for parent in rng.permutation(parents)[:_NEAR_TO]:
+        # The random part breaks ties.
+        apart = (pool != parent).sum(axis=1) + rng.random(len(pool))
+        found.append(np.argpartition(apart, n - 1)[:n])
+    return pool[np.unique(np.concatenate(found))]
 
 
 def together(parts: list[Candidates]) -> Candidates:

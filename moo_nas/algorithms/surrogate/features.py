@@ -1,25 +1,25 @@
 """What a model sees of a genome: its genes, the network's structure, and what is known of it for free."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
-from moo_nas.arrays import FloatArray, IntArray
+from moo_nas.arrays import BoolArray, FloatArray, IntArray
 from moo_nas.spaces import CellSpace, SearchSpace, StageSpace
 from moo_nas.spaces.graph import operation, pairs
 
-_ALIKE = 0.9999  # correlation from which on a metric says nothing that another does not
+_ALIKE = 0.999  # correlation from which on a metric says nothing that another does not
 _FAR = 6.0  # spreads from the median that a metric is taken to be at most
 
 
 class Features:
     """Features of genomes as a matrix, in groups of columns that a model weighs together.
 
-    Genes: of a categorical one a column a choice, of an ordinal one its number. Structure: of cells,
-    genes and operations of the edges that lie on a path from input to output, how many paths there
-    are and the longest; of stages, each attribute summed over them. Metrics known before
-    evaluation, as logarithms where all are positive; one that tells nothing beside another is left
-    out. Each group has a mean squared length of one over the population.
+    Genes: of all categorical ones together a column a choice, of each ordinal one its number.
+    Structure: of cells, genes and operations of the edges that lie on a path from input to output,
+    how many paths there are and the longest; of stages, each attribute summed over them. Metrics
+    known before evaluation, as logarithms where all are positive; one that tells nothing beside
+    another is left out. Each group has a mean squared length of one over the population.
 
     Args:
         space: Of the genomes.
@@ -57,15 +57,17 @@ class Features:
         )
 
     def _blocks(self, genomes: IntArray, free: FloatArray) -> list[FloatArray]:
+        categorical = np.flatnonzero(self._space.categorical)
         blocks = [
-            _choices(genomes[:, [gene]], [n]) if categorical else genomes[:, [gene]].astype(np.float64)
-            for gene, (n, categorical) in enumerate(
-                zip(self._space.n_choices.tolist(), self._space.categorical, strict=True)
-            )
+            *(
+                [_choices(genomes[:, categorical], self._space.n_choices[categorical])]
+                if len(categorical)
+                else []
+            ),
+            *(genomes[:, [gene]].astype(np.float64) for gene in np.flatnonzero(~self._space.categorical)),
         ]
         if isinstance(self._space, CellSpace):
-            # The genes as they are in one group: those of live edges say more.
-            blocks = [np.hstack(blocks), *_cell_blocks(self._space, genomes)]
+            blocks += _cell_blocks(self._space, genomes)
         elif isinstance(self._space, StageSpace):
             blocks.append(_stage_sums(self._space, genomes))
         return [*blocks, *self._metrics(free)]
@@ -107,7 +109,7 @@ class _Metrics:
         return np.where(np.isnan(standard), 0.0, standard)
 
 
-def _choices(genes: IntArray, n_choices: list[int]) -> FloatArray:
+def _choices(genes: IntArray, n_choices: IntArray) -> FloatArray:
     """Return genes ``(n, n_genes)`` as a column a choice of each."""
     return np.hstack(
         [(genes[:, [gene]] == np.arange(n)).astype(np.float64) for gene, n in enumerate(n_choices)]
@@ -117,21 +119,20 @@ def _choices(genes: IntArray, n_choices: list[int]) -> FloatArray:
 def _cell_blocks(space: CellSpace, genomes: IntArray) -> list[FloatArray]:
     """Return features of what of a cell is live: on a path from its input to its output.
 
-    A block an edge, its operation if it is live; how many edges have each operation; paths.
+    The operation of each edge that is live; how many edges have each; paths.
     """
     kinds = [operation(name).kind for name in space.operators]
     layers = np.array([operation(name).is_layer for name in space.operators])
     convolutions = np.array([kind == "conv" for kind in kinds])
-    absent = np.array([kind == "none" for kind in kinds])
     number = {pair: edge for edge, pair in enumerate(pairs(space.n_nodes))}
-    present = ~absent[genomes]
+    present: BoolArray = np.array([kind != "none" for kind in kinds])[genomes]
     live = np.zeros_like(present)
     n_paths, longest, layered, convolved = np.zeros((4, len(genomes)))
     between, most = range(2, space.n_nodes), space.n_nodes - 1
     for n_between in range(len(between) + 1):
         for nodes in combinations(between, n_between):
             way = [1, *nodes, space.n_nodes]
-            path = [number[pair] for pair in zip(way[:-1], way[1:], strict=True)]
+            path = [number[pair] for pair in pairwise(way)]
             whole = present[:, path].all(axis=1)
             live[:, path] |= whole[:, None]
             n_paths += whole
@@ -140,11 +141,11 @@ def _cell_blocks(space: CellSpace, genomes: IntArray) -> list[FloatArray]:
             convolved = np.maximum(convolved, np.where(whole, convolutions[genomes[:, path]].sum(axis=1), 0))
     n = len(space.operators)
     operations = np.where(live, genomes, n)  # one more, for none
-    edges = [_choices(operations[:, [edge]], [n + 1]) for edge in range(genomes.shape[1])]
+    edges = _choices(operations, np.full(genomes.shape[1], n + 1))
     counts = np.column_stack([(operations == choice).mean(axis=1) for choice in range(n)])
     share = n_paths / 2 ** len(between)
     paths = np.column_stack([share, longest / most, layered / most, convolved / most, live.mean(axis=1)])
-    return [*edges, counts, paths]
+    return [edges, counts, paths]
 
 
 def _stage_sums(space: StageSpace, genomes: IntArray) -> FloatArray:

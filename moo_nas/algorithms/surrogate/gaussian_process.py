@@ -12,9 +12,10 @@ from moo_nas.arrays import FloatArray, IntArray
 _ROOT_5 = np.sqrt(5.0)
 _JITTER = 1e-8
 _ITERATIONS = 25
-# Means and spreads of the normal prior of the logarithms: weights of all groups together, of the
-# smooth part, of the linear part, of the noise.
-_SQUARED_LENGTH, _WEIGHT_SPREAD = 0.5, 1.0
+# The normal prior of the logarithms. Weights sum to about a half; they vary together by a spread of 1, and
+# each by one of 0.3 from that: with more freedom few observations are explained too well.
+_WEIGHTS, _TOGETHER, _EACH = 0.5, 1.0, 0.3
+# Means and spreads of the smooth part's variance, the linear part's, and the noise's.
 _AMPLITUDES = ((0.0, 1.0), (-1.0, 1.5), (-6.0, 1.5))
 _BOUND = 4.0  # spreads
 _SEARCHED = 400  # points at most, that hyper-parameters are found on
@@ -37,20 +38,31 @@ class ConditionedProcess:
     Args:
         groups: The columns of each group.
 
+    Attributes:
+        mean: Of the candidates that are tracked, ``(m,)``.
+        variance: Of the same, without noise.
+
     References:
         C. Rasmussen, C. Williams. Gaussian Processes for Machine Learning. MIT Press 2006.
         C. Hvarfner, E. Hellsten, L. Nardi. Vanilla Bayesian Optimization Performs Great in High
         Dimensions. ICML 2024 (priors that grow with the number of features).
     """
 
+    mean: FloatArray
+    variance: FloatArray
+
     def __init__(self, groups: Sequence[IntArray]) -> None:
         n = len(groups)
         sizes = [len(group) for group in groups]
         self._group = np.repeat(np.arange(n), sizes)
         self._order = np.concatenate(groups) if groups else np.empty(0, dtype=np.int64)
-        weights = np.full(n, np.log(_SQUARED_LENGTH / max(n, 1)))
-        self._prior = np.concatenate([weights, [mean for mean, _ in _AMPLITUDES]])
-        self._spread = np.concatenate([np.full(n, _WEIGHT_SPREAD), [spread for _, spread in _AMPLITUDES]])
+        weights = np.full(n, np.log(_WEIGHTS / max(n, 1)))
+        means, spreads = np.array(_AMPLITUDES).T
+        self._prior = np.concatenate([weights, means])
+        self._spread = np.concatenate([np.full(n, np.hypot(_TOGETHER, _EACH)), spreads])
+        precision = np.diag(self._spread**-2)
+        precision[:n, :n] = np.linalg.inv(_TOGETHER**2 + _EACH**2 * np.eye(n))
+        self._precision = precision
         self.logs = self._prior.copy()
         self.n_groups = n
 
@@ -74,9 +86,7 @@ class ConditionedProcess:
             jac=True,
             method="L-BFGS-B",
             bounds=list(
-                zip(
-                    self._prior - _BOUND * self._spread, self._prior + _BOUND * self._spread, strict=True
-                )
+                zip(self._prior - _BOUND * self._spread, self._prior + _BOUND * self._spread, strict=True)
             ),
             options={"maxiter": _ITERATIONS},
         )
@@ -98,20 +108,21 @@ class ConditionedProcess:
         product = (weights @ inner).reshape(n, n)
         covariance = smooth * matern + linear * product
         covariance.flat[:: n + 1] += noise + _JITTER
-        away = (logs - self._prior) / self._spread
+        away = logs - self._prior
+        pull = self._precision @ away
         # LAPACK itself: what scipy does around it takes longer than the numbers do.
         factor, failed = dpotrf(covariance, lower=1)
         if failed:
             return 1e25, np.zeros_like(logs)
         inverse = _inverse(factor)
         dual = inverse @ targets
-        loss = targets @ dual / 2 + np.log(np.diag(factor)).sum() + away @ away / 2
+        loss = targets @ dual / 2 + np.log(np.diag(factor)).sum() + away @ pull / 2
         slope = inverse - np.outer(dual, dual)  # twice the derivative by the covariance
         by_square = slope * decay * (1 + r) * (-5 / 6 * smooth)
         by_weight = apart @ by_square.ravel() + linear * (inner @ slope.ravel())
         by_amplitude = [smooth * np.vdot(slope, matern), linear * np.vdot(slope, product)]
         gradient = np.concatenate([weights * by_weight, by_amplitude, [noise * np.trace(slope)]]) / 2
-        return float(loss), gradient + away / self._spread
+        return float(loss), gradient + pull
 
     def condition(self, features: FloatArray, targets: FloatArray) -> None:
         """Take observations ``(n, d)`` and ``(n,)`` in place of all before."""

@@ -159,7 +159,7 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         if len(seen) < self._next_extreme or len(objectives) == 1 or not unknown or not seen.feasible.any():
             return None
         self._next_extreme = len(seen) + _EXTREME
-        j = unknown[self._n_extremes % len(unknown)]
+        j = unknown[-1 - self._n_extremes % len(unknown)]  # costs come last, mostly
         self._n_extremes += 1
         least = beliefs.scaled(seen.f[seen.feasible])[:, j].min(keepdims=True)
         return int((objectives[j].below(least)[:, 0] * beliefs.feasibility()).argmax())

@@ -105,6 +105,13 @@ def test_of_a_table_with_gaps_only_rows_are_asked_for_however_many(monkeypatch):
     assert runs[0] != runs[1]
 
 
+def test_the_first_half_of_the_start_is_spread_evenly_and_the_rest_random():
+    problem = table()
+    one, other = (search(problem, None, SurrogateSearch(), 10, seed).table.genomes for seed in range(2))
+    assert one[:5].tolist() == [[0] * 4, [1] * 4, [2] * 4, [3] * 4, one[4].tolist()]
+    assert one[5:].tolist() != other[5:].tolist()
+
+
 def test_a_warm_start_is_evaluated_first():
     problem = table()
     start = problem.space.canonical(problem.space.sample(4, 1))

@@ -11,6 +11,7 @@ from moo_nas.algorithms.surrogate.known import Known
 from moo_nas.algorithms.unseen import Unseen
 from moo_nas.arrays import BoolArray, FloatArray, IntArray
 from moo_nas.problem import NASProblem
+from moo_nas.spaces import SearchSpace
 
 ENUMERATED = 20_000  # genomes of a space, or pool, that are all looked at
 _POPULATION = 1000  # random ones that features are standardised on
@@ -139,6 +140,18 @@ class Source:
         mated = rng.random((_CHILDREN, 1)) < 0.5
         children = np.where(mated, uniform_crossover(parents[first], parents[second], rng), parents[first])
         return np.unique(self._space.canonical(self._mutation(children, rng)), axis=0)
+
+
+def evenly(space: SearchSpace, n: int) -> IntArray:
+    """Return ``n`` genomes whose genes are all equally far from their first choice to their last.
+
+    Example:
+        >>> from moo_nas.spaces import CellSpace
+        >>> evenly(CellSpace.nasbench201(), 3).tolist()
+        [[0, 0, 0, 0, 0, 0], [2, 2, 2, 2, 2, 2], [4, 4, 4, 4, 4, 4]]
+    """
+    share = np.linspace(0.0, 1.0, n)[:, None]
+    return np.rint(share * (space.n_choices - 1)).astype(np.int64)
 
 
 def _nearest(pool: IntArray, parents: IntArray, rng: np.random.Generator) -> IntArray:

@@ -52,6 +52,87 @@ def friedman(values: npt.ArrayLike) -> Friedman:
     return Friedman(ranks.mean(axis=0), p)
 
 
+@dataclass(frozen=True, slots=True)
+class Nemenyi:
+    """Nemenyi's test: which methods' mean ranks differ by more than chance would have them?
+
+    Attributes:
+        ranks: Each method's mean rank ``(n_methods,)``, 1 the least.
+        difference: The critical difference: ranks that differ by more are told apart.
+        groups: The largest sets of methods, by column, none of which is told from another; each by
+            rising rank, those of one method left out.
+    """
+
+    ranks: FloatArray
+    difference: float
+    groups: tuple[tuple[int, ...], ...]
+
+
+def nemenyi(values: npt.ArrayLike, alpha: float = 0.05) -> Nemenyi:
+    """Return the critical difference of methods' mean ranks over problems, less being better.
+
+    To be asked after :func:`friedman` has told that some methods differ.
+
+    Args:
+        values: One row a problem, one column a method, ``(n_problems, n_methods)``.
+        alpha: The probability of telling any two apart by chance.
+
+    Raises:
+        InputError: Fewer than two problems or methods; NaN; alpha not between 0 and 1.
+
+    Example:
+        >>> found = nemenyi([[1, 2, 5, 6], [2, 1, 6, 5], [1, 2, 5, 6]] * 3)
+        >>> found.groups, round(found.difference, 3)
+        (((0, 1), (2, 3)), 1.563)
+
+    References:
+        J. Demsar. Statistical Comparisons of Classifiers over Multiple Data Sets. JMLR 7, 2006.
+    """
+    matrix = _matrix(values)
+    if min(matrix.shape) < 2:
+        raise InputError(
+            f"A critical difference needs two problems and two methods at least; got {matrix.shape[0]} and "
+            f"{matrix.shape[1]}."
+        )
+    ranks = stats.rankdata(matrix, axis=1).mean(axis=0)
+    difference = critical_difference(matrix.shape[1], matrix.shape[0], alpha)
+    order = [int(column) for column in np.argsort(ranks, kind="stable")]
+    groups: list[tuple[int, ...]] = []
+    reached = 0
+    for start in range(len(order)):
+        end = start + 1
+        while end < len(order) and ranks[order[end]] - ranks[order[start]] <= difference:
+            end += 1
+        # Only what reaches further than the groups so far is none of their subsets.
+        if end - start > 1 and end > reached:
+            groups.append(tuple(order[start:end]))
+        reached = max(reached, end)
+    return Nemenyi(ranks, difference, tuple(groups))
+
+
+def critical_difference(n_methods: int, n_problems: int, alpha: float = 0.05) -> float:
+    r"""Return Nemenyi's critical difference of mean ranks.
+
+    .. math:: CD = q_\alpha \sqrt{k (k + 1) / (6 N)}
+
+    with k methods, N problems, and q the studentized range's quantile over :math:`\sqrt 2`.
+
+    Raises:
+        InputError: Fewer than two methods, no problem, or alpha not between 0 and 1.
+
+    Example:
+        >>> round(critical_difference(4, 14), 2)
+        1.25
+    """
+    if n_methods < 2 or n_problems < 1 or not 0 < alpha < 1:
+        raise InputError(
+            "A critical difference needs two methods, a problem and 0 < alpha < 1; got "
+            f"{n_methods}, {n_problems} and {alpha}."
+        )
+    q = stats.studentized_range.ppf(1 - alpha, n_methods, np.inf) / np.sqrt(2)
+    return float(q * np.sqrt(n_methods * (n_methods + 1) / (6 * n_problems)))
+
+
 def wilcoxon_holm(values: npt.ArrayLike, control: int) -> FloatArray:
     """Return how probable such differences from one method are by chance, by method ``(n_methods,)``.
 

@@ -219,7 +219,8 @@ class _Augmented(Scalarised):
             return fitted
         sample = reference(missing)
         found = {metric: fitted._coordinate(sample, metric) for metric in missing}
-        return replace(fitted, **{self._point: {**fitted.origin, **found}})
+        point: dict[str, Any] = {self._point: {**fitted.origin, **found}}
+        return replace(fitted, **point)
 
 
 @dataclass(frozen=True)

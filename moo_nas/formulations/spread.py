@@ -129,7 +129,8 @@ def _levels(formulation: Constrained, n: int) -> list[Formulation]:
 
 def _middles(n: int) -> FloatArray:
     """Return the middles of n equal parts of [0, 1]."""
-    return (np.arange(n) + 0.5) / n
+    middles: FloatArray = (np.arange(n) + 0.5) / n
+    return middles
 
 
 def _lattice(n_metrics: int, steps: int) -> IntArray:

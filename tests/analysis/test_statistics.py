@@ -1,13 +1,14 @@
 """Tests and effect sizes, against their definitions computed another way."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moo_nas.analysis.statistics import a12, friedman, holm, wilcoxon_holm
+from moo_nas.analysis.statistics import a12, critical_difference, friedman, holm, nemenyi, wilcoxon_holm
 from moo_nas.errors import InputError
 
 samples = st.lists(st.integers(0, 6), min_size=1, max_size=8)
@@ -55,6 +56,43 @@ def test_wilcoxon_is_the_share_of_all_signs():
     assert wilcoxon_holm(values, control=0)[1] == pytest.approx(np.mean(as_extreme), abs=1e-12)
 
 
+@pytest.mark.parametrize("n_methods", [2, 3, 5, 12])
+def test_the_critical_difference_is_the_studentized_ranges(n_methods):
+    # P(range of k standard normals <= q), by Gauss-Legendre quadrature over the smallest of them.
+    q = critical_difference(n_methods, 9) / math.sqrt(n_methods * (n_methods + 1) / (6 * 9)) * math.sqrt(2)
+    at, weights = np.polynomial.legendre.leggauss(400)
+    z = 9 * at
+    normal = [np.array([math.erf(x / math.sqrt(2)) for x in u]) / 2 + 0.5 for u in (z, z - q)]
+    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    total = 9 * (weights * n_methods * density * (normal[0] - normal[1]) ** (n_methods - 1)).sum()
+    assert total == pytest.approx(0.95, abs=1e-12)
+
+
+def test_the_critical_differences_of_demsars_table_come_out():
+    for n_methods, q in ((2, 1.960), (3, 2.343), (4, 2.569), (10, 3.164)):
+        found = critical_difference(n_methods, 14)
+        assert found == pytest.approx(q * math.sqrt(n_methods * (n_methods + 1) / (6 * 14)), rel=4e-4)
+
+
+@settings(max_examples=40)
+@given(st.integers(2, 7), st.integers(2, 12), st.integers(0, 2**32 - 1))
+def test_groups_are_the_largest_sets_that_nothing_tells_apart(n_methods, n_problems, seed):
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 4, (n_problems, n_methods)) + 2 * np.arange(n_methods)
+    found = nemenyi(values)
+    assert found.ranks.tolist() == pytest.approx(
+        friedman(values).ranks.tolist() if n_methods > 2 else found.ranks
+    )
+    alike = [
+        set(some)
+        for size in range(2, n_methods + 1)
+        for some in itertools.combinations(range(n_methods), size)
+        if np.ptp(found.ranks[list(some)]) <= found.difference
+    ]
+    largest = [group for group in alike if not any(group < other for other in alike)]
+    assert sorted(map(sorted, found.groups)) == sorted(map(sorted, largest))
+
+
 def test_methods_that_never_differ_are_not_told_apart():
     same = np.ones((4, 3))
     assert friedman(same).ranks.tolist() == [2, 2, 2]
@@ -70,6 +108,9 @@ def test_methods_that_never_differ_are_not_told_apart():
         lambda: friedman([[1, 2, np.nan], [1, 2, 3]]),
         lambda: wilcoxon_holm([[1, 2]], 0),
         lambda: wilcoxon_holm([[1, 2], [2, 3]], 2),
+        lambda: nemenyi([[1, 2]]),
+        lambda: critical_difference(1, 5),
+        lambda: critical_difference(3, 5, alpha=1.0),
         lambda: a12([], [1]),
         lambda: a12([np.nan], [1]),
     ],

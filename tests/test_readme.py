@@ -84,6 +84,9 @@ def test_files_and_formulations_in_the_table_exist():
         "Constrained",
         "WeightedProduct",
         "Pareto",
+        "ReferencePoint",
+        "Tchebycheff",
+        "WeightedSum",
     }:
         assert hasattr(moo_nas, name)
     assert hasattr(spaces, "StageChoices")

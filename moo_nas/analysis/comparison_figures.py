@@ -152,8 +152,7 @@ def _draw_surfaces(
         corners[:, 1],
         drawstyle=drawstyle(x),
         label=label,
-        markevery=max(1, len(corners) // 8),
-        **line_style(look),
+        **{**line_style(look), "markevery": max(1, len(corners) // 8)},  # type: ignore[arg-type]  # matplotlib's own keywords
     )
 
 

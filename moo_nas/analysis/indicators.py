@@ -64,8 +64,8 @@ def igd(f: npt.ArrayLike, front: npt.ArrayLike) -> float:
         C. Coello Coello, M. Reyes Sierra. A Study of the Parallelization of a Coevolutionary
         Multi-Objective Evolutionary Algorithm. MICAI 2004.
     """
-    f, front = _pair(f, front)
-    return float(moocore.igd(f, ref=front)) if len(f) else float("inf")
+    found, points = _pair(f, front)
+    return float(moocore.igd(found, ref=points)) if len(found) else float("inf")
 
 
 def igd_plus(f: npt.ArrayLike, front: npt.ArrayLike) -> float:
@@ -87,8 +87,8 @@ def igd_plus(f: npt.ArrayLike, front: npt.ArrayLike) -> float:
         H. Ishibuchi, H. Masuda, Y. Tanigaki, Y. Nojima. Modified Distance Calculation in Generational
         Distance and Inverted Generational Distance. EMO 2015.
     """
-    f, front = _pair(f, front)
-    return float(moocore.igd_plus(f, ref=front)) if len(f) else float("inf")
+    found, points = _pair(f, front)
+    return float(moocore.igd_plus(found, ref=points)) if len(found) else float("inf")
 
 
 class Box:

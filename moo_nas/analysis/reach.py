@@ -52,10 +52,10 @@ def reached(front: npt.ArrayLike, found: npt.ArrayLike) -> BoolArray:
         >>> reached([[1, 3], [2, 2], [3, 1]], [[2, 2], [4, 1]]).tolist()
         [False, True, False]
     """
-    front, found = objective_matrix(front), objective_matrix(found)
-    if front.shape[1] != found.shape[1]:
-        raise InputError(f"The front has {front.shape[1]} objectives, what was found {found.shape[1]}.")
-    return np.array([bool((found <= point).all(axis=1).any()) for point in front], dtype=bool)
+    points, rows = objective_matrix(front), objective_matrix(found)
+    if points.shape[1] != rows.shape[1]:
+        raise InputError(f"The front has {points.shape[1]} objectives, what was found {rows.shape[1]}.")
+    return np.array([bool((rows <= point).all(axis=1).any()) for point in points], dtype=bool)
 
 
 def coverage(front: npt.ArrayLike, found: npt.ArrayLike) -> float:
@@ -89,21 +89,22 @@ def supported(f: npt.ArrayLike) -> BoolArray:
         >>> supported([[0, 10], [4, 9], [10, 0], [1, 5]]).tolist()
         [True, False, True, True]
     """
-    f = objective_matrix(f)
-    if not np.isfinite(f).all():
+    rows = objective_matrix(f)
+    if not np.isfinite(rows).all():
         raise InputError("Objectives must be finite: leave failed rows out.")
-    if len(f) == 0:
+    if len(rows) == 0:
         return np.zeros(0, dtype=bool)
-    width = np.ptp(f, axis=0)
-    f = (f - f.min(axis=0)) / np.where(width > 0, width, 1.0)
+    width = np.ptp(rows, axis=0)
+    rows = (rows - rows.min(axis=0)) / np.where(width > 0, width, 1.0)
+    n, n_obj = rows.shape
     found = []
-    for row in f:
+    for row in rows:
         # By how little the row can be worse than the best, over all weights: 0 if it is the best.
         least = linprog(
-            np.r_[np.zeros(f.shape[1]), 1.0],
-            A_ub=np.column_stack([row - f, -np.ones(len(f))]),
-            b_ub=np.zeros(len(f)),
-            A_eq=[np.r_[np.ones(f.shape[1]), 0.0]],
+            np.r_[np.zeros(n_obj), 1.0],
+            A_ub=np.column_stack([row - rows, -np.ones(n)]),
+            b_ub=np.zeros(n),
+            A_eq=[np.r_[np.ones(n_obj), 0.0]],
             b_eq=[1.0],
         )
         found.append(bool(least.fun <= 1e-9))
@@ -137,18 +138,18 @@ def knee(f: npt.ArrayLike) -> int | None:
         I. Das. On Characterizing the "Knee" of the Pareto Curve Based on Normal-Boundary
         Intersection. Structural Optimization 18, 1999.
     """
-    f = objective_matrix(f)
-    if f.shape[1] < 2 or not np.isfinite(f).all():
-        raise InputError(f"A knee needs two objectives or more, all finite; got shape {f.shape}.")
-    if len(f) == 0:
+    rows = objective_matrix(f)
+    if rows.shape[1] < 2 or not np.isfinite(rows).all():
+        raise InputError(f"A knee needs two objectives or more, all finite; got shape {rows.shape}.")
+    if len(rows) == 0:
         return None
-    best = nondominated(f)
-    low, high = f[best].min(axis=0), f[best].max(axis=0)
+    best = nondominated(rows)
+    low, high = rows[best].min(axis=0), rows[best].max(axis=0)
     # An objective that is the same all over bends nowhere.
     varies = high > low
     if varies.sum() < 2:
         return None
-    below = 1 - ((f[:, varies] - low[varies]) / (high - low)[varies]).sum(axis=1)
+    below = 1 - ((rows[:, varies] - low[varies]) / (high - low)[varies]).sum(axis=1)
     below[~best] = -np.inf
     place = int(np.argmax(below))
     return place if below[place] > 1e-12 else None

@@ -14,8 +14,9 @@ from moo_nas.formulations.base import Formulation, check_limits, violations
 from moo_nas.formulations.normalisation import Range, as_json, check_ranges, normalised, robust_range
 
 # How far beyond the reference sample's best the ideal is put, in widths of the robust range: a search
-# finds better than a sample, and what is better than the ideal in one metric is out of reach.
-_UTOPIA = 0.5
+# finds better than a sample, and what is better than the ideal in one metric only is out of reach; but the
+# farther the ideal, the more of evenly spread weights pick the same.
+_UTOPIA = 0.25
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,9 @@ class _Augmented(Scalarised):
     def fitness(self, z: list[FloatArray]) -> FloatArray:
         largest, total = np.full(len(z[0]), -np.inf), np.zeros(len(z[0]))
         for weight, column in zip(self.weights.values(), z, strict=True):
-            largest = np.maximum(largest, weight * column)
+            # Weight 0 is no claim on the largest: 0 would hide what is better than the point.
+            if weight > 0:
+                largest = np.maximum(largest, weight * column)
             total = total + column
         return largest + self.rho * total
 
@@ -227,7 +230,7 @@ class _Augmented(Scalarised):
 class Tchebycheff(_Augmented):
     r"""The largest weighted distance from the ideal, augmented by a little of the sum of all.
 
-    .. math:: minimise\; \max_i w_i z_i + \rho \sum_i z_i
+    .. math:: minimise\; \max_{i: w_i > 0} w_i z_i + \rho \sum_i z_i
 
     with distances from the ideal point in widths of the metrics' ranges. Each point of a front that
     lies beyond the ideal in all metrics is reached by some weights, in a concave part too (but for
@@ -238,8 +241,8 @@ class Tchebycheff(_Augmented):
         ranges: ``(low, high)`` of metrics in their own units, whose widths are units of distance; by
             default the 5th and the 95th percentile of the reference sample.
         limits: The most of a metric to be minimised, the least of one to be maximised: constraints.
-        ideal: The ideal point, in the metrics' own units; by default half a width better than the best of
-            the reference sample, as a search finds better than that.
+        ideal: The ideal point, in the metrics' own units; by default a quarter of a width better than
+            the best of the reference sample, as a search finds better than that.
         rho: The weight of the sum.
 
     Example:
@@ -269,7 +272,7 @@ class Tchebycheff(_Augmented):
 class ReferencePoint(_Augmented):
     r"""What comes closest to a stated point, or exceeds it most: an achievement scalarising function.
 
-    .. math:: minimise\; \max_i w_i z_i + \rho \sum_i z_i
+    .. math:: minimise\; \max_{i: w_i > 0} w_i z_i + \rho \sum_i z_i
 
     with distances from the aspiration point, negative where a metric is better. The point need not be
     one that can be reached, nor one that cannot: an answer of at most 0 fulfils all aspirations.

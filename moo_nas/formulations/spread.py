@@ -92,8 +92,9 @@ def even_weights(n_metrics: int, n: int) -> FloatArray:
         return np.full((1, n_metrics), 1 / n_metrics)
     steps = next(s for s in itertools.count(1) if math.comb(s + n_metrics - 1, n_metrics - 1) >= n)
     lattice = _lattice(n_metrics, steps)
-    if len(lattice) == n:
-        return lattice / steps
+    weights: FloatArray = lattice / steps
+    if len(weights) == n:
+        return weights
     steps = _STEPS[n_metrics]
     lattice = _lattice(n_metrics, steps)
     if len(lattice) < n:
@@ -101,7 +102,8 @@ def even_weights(n_metrics: int, n: int) -> FloatArray:
             f"At most {len(lattice)} weight vectors are spread over {n_metrics} metrics; got {n}."
         )
     weights = lattice / steps
-    return weights[np.sort(_least_energy(weights, n))]
+    chosen: FloatArray = weights[np.sort(_least_energy(weights, n))]
+    return chosen
 
 
 def _levels(formulation: Constrained, n: int) -> list[Formulation]:
@@ -151,15 +153,15 @@ def _least_energy(points: FloatArray, n: int) -> list[int]:
     while len(chosen) < n:
         free = np.setdiff1d(np.arange(len(points)), chosen)
         chosen.append(int(free[np.argmin(energy[free][:, chosen].sum(axis=1))]))
-    field = energy[:, chosen].sum(axis=1)
     improved = True
     while improved:
         improved = False
         for place, point in enumerate(chosen):
-            others = field - energy[:, point]
-            others[[p for p in chosen if p != point]] = np.inf
-            best = int(np.argmin(others))
-            if others[best] < others[point] * (1 - 1e-9):
-                field += energy[:, best] - energy[:, point]
+            others = [other for other in chosen if other != point]
+            # Summed anew each time: differences would round to exchanges that go round in circles.
+            field = energy[:, others].sum(axis=1)
+            field[others] = np.inf
+            best = int(np.argmin(field))
+            if field[best] < field[point] * (1 - 1e-9):
                 chosen[place], improved = best, True
     return chosen

@@ -43,7 +43,6 @@ CASES = {
     ),
     "epsilon, its own objective": lambda: Constrained("latency_ms", {"latency_ms": 3.0}, "epsilon"),
     "penalty": lambda: Constrained("score", {"latency_ms": None, "throughput": 1e-3}, "penalty"),
-    "penalty, steep": lambda: Constrained("score", {"energy_mj": 0.5}, "penalty", coefficient=1e4),
     "weighted sum": lambda: WeightedSum({"score": 2.0, "latency_ms": 1.0, "throughput": 0.0}),
     "weighted sum, a range and a limit": lambda: WeightedSum(
         {"score": 0.3, "energy_mj": 0.7}, ranges={"energy_mj": (1.0, 2.0)}, limits={"latency_ms": 4.0}

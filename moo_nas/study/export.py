@@ -20,7 +20,8 @@ from moo_nas.evaluation import Runner, Store
 from moo_nas.files import write_whole
 from moo_nas.meters import Analytic, BlockMeter, BlockTable, BlockTableLatency, PredictedCost
 from moo_nas.meters.device import StopWatch
-from moo_nas.meters.device.elsewhere import COLUMNS, DeviceTable
+from moo_nas.meters.device.columns import COLUMNS
+from moo_nas.meters.device.elsewhere import DeviceTable
 from moo_nas.meters.predictors.saved_table import TabledLatency
 from moo_nas.problem import NASProblem
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -40,8 +39,9 @@ app = typer.Typer(
 )
 measure = typer.Typer(help="Measurements for predictors: networks go out to other devices, tables come back.")
 app.add_typer(measure, name="measure")
-_out = Console(highlight=False, soft_wrap=True)
-_err = Console(highlight=False, soft_wrap=True, stderr=True)
+# Without markup: a path with brackets is printed as it is.
+_out = Console(highlight=False, soft_wrap=True, markup=False)
+_err = Console(highlight=False, soft_wrap=True, stderr=True, markup=False)
 
 ProblemName = Annotated[str, typer.Argument(help="What to search; see 'moo-nas list'.")]
 Objectives = Annotated[str | None, typer.Option(help="Metrics, separated by commas; the first is the score.")]
@@ -210,14 +210,14 @@ def list_names() -> None:
         for name in registry.names(kind):
             target = registry.load(kind, name)
             summary = (getdoc(target) or "").partition("\n")[0]
-            table.add_row(name, escape(summary))
+            table.add_row(name, summary)
             if kind == "problem":
-                table.add_row("", escape(f"metrics: {_metrics(target)}"))
+                table.add_row("", f"metrics: {_metrics(target)}")
             if kind != "formulation":
                 options = ", ".join(f"{key}={value}" for key, value in registry.options(target).items())
-                table.add_row("", escape(f"options: {options}"))
+                table.add_row("", f"options: {options}")
                 for key, words in registry.choices(target).items():
-                    table.add_row("", escape(f"{key}: {', '.join(words)}"))
+                    table.add_row("", f"{key}: {', '.join(words)}")
         _out.print(table)
         _out.print()
 

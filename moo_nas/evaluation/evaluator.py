@@ -113,6 +113,11 @@ class Evaluator:
             for metric in source.metrics
         )
 
+    def uses_gpu(self, names: Iterable[str]) -> bool:
+        """Is a GPU of this machine at work where these metrics are measured?"""
+        meters = (self._source[name] for name in self._expanded(names))
+        return any(isinstance(meter, Meter) and meter.uses_gpu for meter in meters)
+
     def settings(self, names: Iterable[str]) -> dict[str, Any]:
         """Return the settings of all that makes a table of these metrics, as JSON."""
         asked = {self._source[name] for name in self._columns(names)}

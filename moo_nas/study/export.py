@@ -23,6 +23,7 @@ from moo_nas.meters.device import StopWatch
 from moo_nas.meters.device.columns import COLUMNS
 from moo_nas.meters.device.elsewhere import DeviceTable
 from moo_nas.meters.predictors.saved_table import TabledLatency
+from moo_nas.meters.proxies.inputs import SOURCES
 from moo_nas.problem import NASProblem
 
 _MANIFEST = "manifest.json"
@@ -219,11 +220,20 @@ def _csv(header: list[str], rows: list[list[Any]]) -> str:
 
 
 def _import_command(problem: NASProblem) -> str:
-    """Return the command that takes the table back, with the options that make this problem."""
+    """Return the command that takes the table back, with the options that make this problem, from any folder.
+
+    A file that latency is of is left out: the table takes its place.
+    """
+    known = registry.choices(type(problem))
     words = ["moo-nas", "measure", "import", "measurements.csv", problem.name, "--out", "measured.csv"]
     for name, default in registry.options(type(problem)).items():
         value = problem.options.get(name)
         given = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        if name == "latency":
+            if given.endswith((".csv", ".json")):
+                continue
+        elif isinstance(value, str) and value not in (*SOURCES, *known.get(name, ())):
+            given = str(Path(value).resolve()) if Path(value).exists() else value
         if name in problem.options and given != default:
             words += ["--problem-option", f"{name}={given}"]
     return shlex.join(words)

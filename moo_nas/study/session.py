@@ -95,7 +95,8 @@ class Session:
         self._grid = grid
         self._sitting = f"{_ENERGY}{name}/{datetime.now(UTC).isoformat()}"
         self._numbers = itertools.count()
-        self._footprint = Footprint("cuda" in self._problem.options.values(), self._keep_energy)
+        asked = (*self._problem.metrics, *self._problem.optional_metrics)
+        self._footprint = Footprint(self._problem.evaluator.uses_gpu(asked), self._keep_energy)
         # What pymoo needs to know of the problem to take F and G as answers; it copies it each time.
         self._shape = Problem(
             n_var=self._problem.n_var, n_obj=self._problem.n_obj, n_ieq_constr=self._problem.n_ieq_constr

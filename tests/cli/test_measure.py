@@ -59,6 +59,17 @@ def test_what_is_exported_is_imported_once_it_is_measured(capfd):
     assert "for 32 pixels, batch 1 and 10 classes; asked for 96 pixels" in capfd.readouterr().err
 
 
+def test_a_path_with_brackets_is_printed_as_it_is(capfd):
+    folder = Path("nets[/red][bold]")
+    board(3).to_csv("a[b].csv", index=False)
+    out = str(folder / "o[red].csv")
+    folder.mkdir(parents=True)
+    assert main(["measure", "import", "a[b].csv", "haenas", "--out", out, *QUICK]) == DONE
+    printed = capfd.readouterr().out
+    assert "3 networks of a[b].csv" in printed
+    assert f"File: {out}" in printed
+
+
 def test_nothing_is_written_unless_every_row_is_good(capfd):
     table = board()
     table.loc[7, "latency_ms"] = -4

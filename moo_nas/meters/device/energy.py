@@ -59,6 +59,7 @@ class DeviceEnergy(Meter):
 
     def __init__(self, watch: StopWatch, seconds: float = 1.0, idle_seconds: float = 1.0) -> None:
         self.watch = watch
+        self.uses_gpu = watch.uses_gpu
         self.seconds = seconds
         self.idle_seconds = idle_seconds
         self._idle_w: float | None = None

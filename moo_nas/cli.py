@@ -26,7 +26,7 @@ from moo_nas.study import Progress
 from moo_nas.study import compare as run_comparison
 from moo_nas.study import search as run_search
 from moo_nas.study.carbon import WORLD_GRID
-from moo_nas.study.export import export_networks, import_table, measure_table
+from moo_nas.study.export import export_networks, import_table, measure_table, worth
 from moo_nas.study.proxies import judge_proxies
 
 DONE, WRONG_INPUT, INTERRUPTED = 0, 2, 130
@@ -182,6 +182,7 @@ def import_(
     found = import_table(table, made)
     names = ", ".join(metric.name for metric in found.metrics)
     _out.print(f"{len(found.frame)} networks of {table}, all rows good: {names}.")
+    _out.print("\n".join(worth(found, made)))
     if out is not None:
         _out.print(f"File: {found.write(out)}")
 

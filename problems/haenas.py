@@ -144,8 +144,10 @@ class HaeNAS(NASProblem):
         elif latency.endswith(".csv"):
             board = DeviceTable.read(latency, space)
             board.check(latency_size, latency_batch, n_classes)
-            predicted = [metric.name for metric in board.metrics if metric.name != "spread_ms"]
-            meters[latency], here = lambda: [PredictedCost.of_table(board, name) for name in predicted], False
+            meters[latency], here = (
+                lambda: [PredictedCost.of_table(board, m.name) for m in board.costs],
+                False,
+            )
             unused = {
                 "n_networks": n_networks is not None,
                 "latency_threads": latency_threads != 1,

@@ -22,6 +22,7 @@ from moo_nas.meters import Analytic, BlockMeter, BlockTable, BlockTableLatency, 
 from moo_nas.meters.device import StopWatch
 from moo_nas.meters.device.columns import COLUMNS
 from moo_nas.meters.device.elsewhere import DeviceTable
+from moo_nas.meters.predictors.regressor import unlearnable
 from moo_nas.meters.predictors.saved_table import TabledLatency
 from moo_nas.meters.proxies.inputs import SOURCES
 from moo_nas.problem import NASProblem
@@ -130,6 +131,15 @@ def import_table(path: str | os.PathLike[str], problem: NASProblem) -> DeviceTab
     table = DeviceTable.read(path, problem.space)
     table.check(*_input(problem))
     return table
+
+
+def worth(table: DeviceTable, problem: NASProblem) -> list[str]:
+    """Return what can be predicted from a table, and for how much of the problem's space, in sentences."""
+    told = []
+    for metric in table.costs:
+        costs = table.frame[metric.name].dropna().to_numpy()
+        told.append(f"{metric.name}: {len(costs)} networks. {unlearnable(costs) or ''}".rstrip())
+    return [*told, PredictedCost.of_table(table).reach(problem.space).words]
 
 
 def measure_table(problem: NASProblem, out: str | os.PathLike[str]) -> BlockTable:

@@ -174,6 +174,11 @@ class DeviceTable:
         """The metrics that some row has a value of."""
         return tuple(metric for metric in _METRICS if self.frame[metric.name].notna().any())
 
+    @property
+    def costs(self) -> tuple[Metric, ...]:
+        """Those of the metrics that are costs of a network: all but the spread of its timings."""
+        return tuple(metric for metric in self.metrics if metric.name != "spread_ms")
+
     def meter(self) -> LookUp:
         """Return the meter that looks up what was measured."""
         return LookUp(self.frame, self.metrics, self.source)

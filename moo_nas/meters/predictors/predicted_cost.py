@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from moo_nas.arrays import FloatArray, stable_hash
+from moo_nas.arrays import FloatArray, stable_hash, stable_seed
 from moo_nas.errors import InputError, MeterError, unknown
 from moo_nas.meters.base import Memory, Meter, Metric
 from moo_nas.meters.device.elsewhere import DeviceTable
@@ -203,7 +203,8 @@ class PredictedCost(Meter):
     def reach(self, space: SearchSpace) -> Reach:
         """Return how much of a space is like the samples, and how many samples would be enough."""
         samples = [self._features(architecture) for architecture in self.architectures]
-        drawn = [self._features(space.decode(genome)) for genome in space.sample(DRAWN, seed=0)]
+        genomes = space.sample(DRAWN, stable_seed("reach"))  # not those that samples may have been drawn by
+        drawn = [self._features(space.decode(genome)) for genome in genomes]
         return Reach.of(Domain.of(samples, self.margin), drawn)
 
     def interval(self, architectures: Sequence[Architecture], coverage: float = 0.9) -> Interval:

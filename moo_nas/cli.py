@@ -269,7 +269,7 @@ def _metrics(problem: Callable[[], NASProblem]) -> str:
         metrics = problem().evaluator.metrics
     except InputError as error:
         return f"not known here. {error}"
-    return ", ".join(f"{metric.name} ({metric.goal})" for metric in metrics)
+    return ", ".join(f"{metric.name} ({metric.goal or 'feature'})" for metric in metrics)
 
 
 def _words(text: str) -> list[str]:

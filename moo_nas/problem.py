@@ -83,6 +83,32 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
         """The metrics without which an evaluation has failed."""
         return tuple(dict.fromkeys((*self.formulation.metrics, *self.extra_metrics)))
 
+    @property
+    def free(self) -> tuple[str, ...]:
+        """The metrics known before an evaluation: formulas, table columns declared so, asked-for predictions.
+
+        A metric that is optimised may be among them. Looking at them costs no budget.
+        """
+        return self.evaluator.free((*self.metrics, *self.optional_metrics))
+
+    def features(self, genomes: npt.ArrayLike) -> FloatArray:
+        """Return the free metrics of genomes ``(n, n_var)``, ``(n, len(free))``; NaN where there is none.
+
+        Example:
+            >>> from moo_nas.formulations import Pareto
+            >>> from moo_nas.meters import Analytic, ZeroCost
+            >>> from moo_nas.spaces import StageSpace
+            >>> evaluator = Evaluator(StageSpace.haenas(), [Analytic(32, 10), ZeroCost()])
+            >>> problem = NASProblem(evaluator, Pareto("snip", "params"))
+            >>> "params" in problem.free, "snip" in problem.free
+            (True, False)
+            >>> problem.features(problem.space.sample(3, seed=0)).shape == (3, len(problem.free))
+            True
+        """
+        free = self.free
+        table = self.evaluator.evaluate(self.genomes(genomes), free, free)
+        return table.values[:, [table.position(name) for name in free]]
+
     def evaluations(self, genomes: npt.ArrayLike) -> Evaluations:
         """Return the measurements of genomes ``(n, n_var)``; real numbers are rounded to choices."""
         return self.evaluator.evaluate(self.genomes(genomes), self.metrics, self.optional_metrics)
@@ -123,7 +149,8 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
         available = [metric.name for metric in self.evaluator.metrics]
         formulation = formulation.resolve(available)
         for metric in formulation.metrics:
-            self.evaluator.metric(metric)
+            if self.evaluator.metric(metric).goal is None:
+                raise InputError(f"'{metric}' has no goal, it is a feature only: no formulation can take it.")
         return formulation
 
     def _with(self, **changes: Any) -> Self:

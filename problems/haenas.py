@@ -62,6 +62,7 @@ class HaeNAS(NASProblem):
         latency_size: Pixels of the images that latency is of; of a file, those that it is of.
         latency_batch: How many images at a time; of a file likewise.
         latency_threads: How many threads; of a ``.json`` file likewise.
+        latency_rounds: Over how many rounds of timings; fewer are quicker, and less exact.
         energy: ``measured`` (each network by the counter of ``device``: NVML's of a CUDA GPU, else RAPL;
             :class:`~moo_nas.meters.DeviceEnergy`), of the images and threads that latency is of; None
             for no energy.
@@ -109,6 +110,7 @@ class HaeNAS(NASProblem):
         latency_size: int = 96,
         latency_batch: int = 1,
         latency_threads: int = 1,
+        latency_rounds: int = 25,
         energy: str | None = None,
         n_networks: int | None = None,
         n_classes: int = 10,
@@ -123,6 +125,7 @@ class HaeNAS(NASProblem):
             batch_size=latency_batch,
             threads=latency_threads,
             n_classes=n_classes,
+            n_rounds=latency_rounds,
         )
         meters: dict[str, Callable[[], list[Meter]]] = {
             "table": lambda: [BlockTableLatency(timer, 20 if n_networks is None else n_networks)],
@@ -180,6 +183,7 @@ class HaeNAS(NASProblem):
             "latency_size": latency_size,
             "latency_batch": latency_batch,
             "latency_threads": latency_threads,
+            "latency_rounds": latency_rounds,
             "energy": energy,
             "n_networks": n_networks,
             "n_classes": n_classes,

@@ -12,9 +12,10 @@ from moo_nas.evaluation import Evaluator, Runner, Source, Store
 from moo_nas.formulations import Formulation, Pareto
 from moo_nas.initialisation import Init
 from moo_nas.meters import SCORE, Analytic, LookUp, Metric, ZeroCost, ZMean
-from moo_nas.problem import Failures, NASProblem
+from moo_nas.problem import Failures
 from moo_nas.spaces import StageSpace
 from problems.data import benchmark_table, data_hash
+from problems.known import KnownProblem
 
 TABLE = "accel_nasbench_mnasnet.csv.xz"
 DEVICES = ("zcu102", "vck190")
@@ -23,7 +24,7 @@ _COLUMNS = {"expansion": "e", "kernel": "k", "depth": "l", "se": "se"}
 _SQUEEZED = 0.25
 
 
-class MnasNet(NASProblem):
+class MnasNet(KnownProblem):
     """Which MnasNet-like network is best on ImageNet and fastest on an FPGA, and do proxies tell?
 
     The networks that were trained are few among those that the space has: ``trained_genomes`` are
@@ -31,8 +32,8 @@ class MnasNet(NASProblem):
     formulas can be measured of all. The table has 5,138 rows of 5,125 networks: 13 were trained and
     timed twice, their metrics are the means. Two were never timed.
 
-    A search over the space would meet next to nothing but failures: what the problem is for is to
-    judge proxies, scores and formulations on real accuracy, network by network.
+    A search proposes only networks that were trained (the evaluator's ``pool``). The problem is also for
+    judging proxies, scores and formulations on real accuracy, network by network.
 
     Metrics: ``top1_error`` (%, 100 less the table's ``val_top1`` after reduced training) and
     ``latency_ms`` (published, of the device); ``score`` and the proxies it is made
@@ -123,6 +124,7 @@ class MnasNet(NASProblem):
                 (Metric("top1_error", "%", "min"), Metric("latency_ms", "ms", "min")),
                 # The device is part of what the numbers are of.
                 f"{TABLE} ({data_hash(TABLE)}), {device}",
+                genomes=self.trained_genomes,
             ),
             ZeroCost(
                 image_size=image_size,

@@ -8,23 +8,27 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from moo_nas.arrays import IntArray
+from moo_nas.arrays import BoolArray, IntArray
 from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator, Runner, Source, Store
 from moo_nas.formulations import Formulation, Pareto
 from moo_nas.initialisation import Init
 from moo_nas.meters import SCORE, Analytic, LookUp, Metric, ZeroCost, ZMean
-from moo_nas.problem import Failures, NASProblem
+from moo_nas.problem import Failures
 from moo_nas.spaces import CellSpace
+from moo_nas.spaces.graph import NASBENCH201_OPERATORS
+from moo_nas.spaces.isomorphism import without_dead_edges
 from problems.data import benchmark_table, data_hash
+from problems.known import KnownProblem
 
 FILE = "nb201_accuracy_hw.csv.xz"
 N_CLASSES = {"cifar10": 10, "cifar100": 100}
 DEVICES = ("edgegpu", "raspi4", "eyeriss", "fpga")
+NETWORKS = ("all", "distinct", "live")
 _WITHOUT_ENERGY = ("raspi4",)
 
 
-class NASBench201(NASProblem):
+class NASBench201(KnownProblem):
     """Which cell of NAS-Bench-201 is accurate, and fast on a device that was measured?
 
     Metrics: ``val_error``, ``test_error`` (100 minus the accuracy after 200 epochs, mean of the
@@ -36,12 +40,19 @@ class NASBench201(NASProblem):
     Args:
         data_set: ``cifar10`` or ``cifar100``: what networks were trained on, and costed for.
         device: What latency and energy are of: ``edgegpu`` (Jetson TX2), ``raspi4``, ``eyeriss``
-            (simulated), ``fpga`` (ZC706).
-        formulation: What is asked for; by default the Pareto front of val_error and latency_ms.
+            (simulated), ``fpga`` (ZC706). Of several (a list, or a text with commas) each has metrics
+            of its own: ``raspi4_latency_ms``, ``edgegpu_energy_mj``.
+        formulation: What is asked for; by default the Pareto front of val_error and the (first)
+            device's latency.
         seed: The problem's seed: images, initial weights, reference sample.
         networks: ``all``: the 15,625 genomes as the table has them, each with its own row, so that
             results compare with what is published; ``distinct``: one genome a network, with the
-            row of the canonical one (see :class:`~moo_nas.spaces.CellSpace`).
+            row of the canonical one (see :class:`~moo_nas.spaces.CellSpace`); ``live``: as ``all``,
+            but cells in which no path leads from the input to the output cannot be evaluated. These
+            are as fast as they are useless, stretch the axis of every cost, and flatter whoever
+            samples many of them.
+        low_fidelity: Is ``val_error_12ep``, the error after 12 epochs, known before an evaluation? A
+            feature for algorithms that learn.
         score: Terms of the score, the mean of their robust z-scores.
         data: Where the proxies' images come from: ``digits``, ``noise``, or the path of a folder or
             .zip of class folders or of CIFAR-10's binary files; see
@@ -78,11 +89,12 @@ class NASBench201(NASProblem):
     def __init__(
         self,
         data_set: Literal["cifar10", "cifar100"] = "cifar10",
-        device: Literal["edgegpu", "raspi4", "eyeriss", "fpga"] = "edgegpu",
+        device: Literal["edgegpu", "raspi4", "eyeriss", "fpga"] | Sequence[str] = "edgegpu",
         formulation: Formulation | None = None,
         seed: int = 0,
         *,
-        networks: Literal["all", "distinct"] = "all",
+        networks: Literal["all", "distinct", "live"] = "all",
+        low_fidelity: bool = False,
         score: Sequence[str] = SCORE,
         data: str = "digits",
         image_size: int = 32,
@@ -97,17 +109,19 @@ class NASBench201(NASProblem):
         store: Store | None = None,
         n_jobs: int = 1,
     ) -> None:
+        devices = tuple(device.split(",") if isinstance(device, str) else device)
         for what, asked, known in (
             ("data_set", data_set, tuple(N_CLASSES)),
-            ("device", device, DEVICES),
-            ("networks", networks, ("all", "distinct")),
+            *(("device", one, DEVICES) for one in devices or ("",)),
+            ("networks", networks, NETWORKS),
         ):
             if asked not in known:
                 raise InputError(f"{what} must be one of {', '.join(known)}; got '{asked}'.")
         n_classes = N_CLASSES[data_set]
         space = CellSpace.nasbench201(merge=networks == "distinct")
+        pool = live_genomes() if networks == "live" else None
         sources: list[Source] = [
-            published(data_set, device),
+            published(data_set, devices, networks == "live", low_fidelity),
             Analytic(32, n_classes),
             ZeroCost(
                 image_size=image_size,
@@ -125,9 +139,10 @@ class NASBench201(NASProblem):
         ]
         options = {
             "data_set": data_set,
-            "device": device,
+            "device": ",".join(devices),
             "seed": seed,
             "networks": networks,
+            "low_fidelity": low_fidelity,
             "score": list(score),
             "data": data,
             "image_size": image_size,
@@ -141,8 +156,8 @@ class NASBench201(NASProblem):
             "failures": failures,
         }
         super().__init__(
-            Evaluator(space, sources, seed, store, Runner(n_jobs), n_reference),
-            formulation or Pareto("val_error", "latency_ms"),
+            Evaluator(space, sources, seed, store, Runner(n_jobs), n_reference, pool),
+            formulation or Pareto("val_error", _named(devices, devices[0], "latency_ms")),
             failures,
             options,
         )
@@ -157,26 +172,60 @@ class NASBench201(NASProblem):
         return numbers
 
 
-def published(data_set: str, device: str) -> LookUp:
-    """Return the published metrics of every one of the 15,625 networks.
+def published(
+    data_set: str, devices: Sequence[str], live: bool = False, low_fidelity: bool = False
+) -> LookUp:
+    """Return the published metrics of the 15,625 networks, or of those with a live path.
 
     Raises:
-        InputError: The table is not there.
+        InputError: The table is not there, or a device is named twice.
     """
-    energy = device not in _WITHOUT_ENERGY
-    columns = [f"{data_set}_val_acc", f"{data_set}_test_acc", f"{data_set}__{device}_latency"]
-    columns += [f"{data_set}__{device}_energy"] if energy else []
-    table = benchmark_table(FILE, usecols=columns)
-    metrics = [
-        Metric("val_error", "%", "min"),
-        Metric("test_error", "%", "min"),
-        Metric("latency_ms", "ms", "min"),
-        *([Metric("energy_mj", "mJ", "min")] if energy else []),
-    ]
-    values = table[columns].to_numpy(dtype=np.float64)
-    values[:, :2] = 100 - values[:, :2]
-    frame = pd.DataFrame(values, columns=[metric.name for metric in metrics], index=_texts(data_hash(FILE)))
-    return LookUp(frame, metrics, f"{FILE} ({data_hash(FILE)}), {data_set}, {device}")
+    if len(set(devices)) != len(devices):
+        raise InputError(f"A device is named twice: {', '.join(devices)}.")
+    errors = {"val_error": f"{data_set}_val_acc", "test_error": f"{data_set}_test_acc"}
+    if low_fidelity:
+        errors["val_error_12ep"] = f"{data_set}_val_acc_12ep"
+    costs = {}
+    for device in devices:
+        costs[_named(devices, device, "latency_ms")] = f"{data_set}__{device}_latency"
+        if device not in _WITHOUT_ENERGY:
+            costs[_named(devices, device, "energy_mj")] = f"{data_set}__{device}_energy"
+    table = benchmark_table(FILE, usecols=[*errors.values(), *costs.values()])
+    frame = pd.DataFrame(
+        {name: 100 - table[column].to_numpy() for name, column in errors.items()}
+        | {name: table[column].to_numpy() for name, column in costs.items()},
+        index=_texts(data_hash(FILE)),
+    )
+    genomes = _official()[0]
+    if live:
+        alive = is_live(genomes)
+        frame, genomes = frame[alive], genomes[alive]
+    units = {"ms": "ms", "mj": "mJ"}
+    return LookUp(
+        frame,
+        [Metric(name, units.get(name.rpartition("_")[2], "%"), "min") for name in frame.columns],
+        f"{FILE} ({data_hash(FILE)}), {data_set}, {', '.join(devices)}{', live networks' if live else ''}",
+        ["val_error_12ep"] if low_fidelity else [],
+        genomes,
+        "no path leads from its cell's input to the output" if live else "",
+    )
+
+
+def is_live(genomes: IntArray) -> BoolArray:
+    """Return in which cells ``(n, 6)`` a path leads from the input to the output, ``(n,)``."""
+    live = without_dead_edges(genomes, 4, NASBENCH201_OPERATORS)
+    alive: BoolArray = (live != NASBENCH201_OPERATORS.index("none")).any(axis=1)
+    return alive
+
+
+def live_genomes() -> IntArray:
+    """Return the genomes ``(n, 6)`` of cells with a live path, in the official order."""
+    genomes = _official()[0]
+    return genomes[is_live(genomes)]
+
+
+def _named(devices: Sequence[str], device: str, metric: str) -> str:
+    return metric if len(devices) == 1 else f"{device}_{metric}"
 
 
 def _official() -> tuple[IntArray, IntArray]:

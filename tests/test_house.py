@@ -42,7 +42,16 @@ def test_no_file_is_longer_than_400_lines():
 
 
 @pytest.mark.parametrize(
-    "what", ["moo_nas", "problems.haenas", "problems.mnasnet", "problems.nasbench201", "moo_nas.cli"]
+    "what",
+    [
+        "moo_nas",
+        "moo_nas.cli",
+        "problems.additive",
+        "problems.haenas",
+        "problems.mnasnet",
+        "problems.nasbench201",
+        "problems.tabular",
+    ],
 )
 def test_importing_never_loads_torch(what):
     code = f"import sys, {what}; sys.exit('torch' in sys.modules)"

@@ -1,6 +1,7 @@
 """pymoo's own algorithms on our problem, and its traps."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from pymoo.algorithms.moo.moead import MOEAD
 from pymoo.algorithms.moo.nsga2 import NSGA2
@@ -13,7 +14,7 @@ from pymoo.util.ref_dirs import get_reference_directions
 from moo_nas import Constrained, NASProblem, Pareto, Single
 from moo_nas.errors import InputError, SpaceError
 from moo_nas.evaluation import Evaluator
-from moo_nas.meters import Analytic
+from moo_nas.meters import Analytic, LookUp, Meter, Metric, ZMean
 from moo_nas.spaces import StageSpace
 from tests.fakes import Fake, Guilty
 from tests.spaces_for_tests import cube_space
@@ -164,3 +165,63 @@ def test_pymoos_static_answers_are_those_of_the_problem(tiny):
     direct = asked.evaluate(genomes, return_values_of=["F", "G"])
     for a, b in zip(answered, direct, strict=True):
         assert a.tolist() == b.tolist()
+
+
+class Predictor(Meter):
+    """An instant meter that must be fitted first, which says when it is."""
+
+    instant = True
+    metrics = (Metric("energy_mj", "mJ", "min"),)
+    settings = {}
+    n_prepared = 0
+
+    def prepare(self, space, memory, seed):
+        Predictor.n_prepared += 1
+        return self
+
+    def measure(self, architectures, seeds):
+        return np.array([[float(len(str(a)))] for a in architectures])
+
+
+def with_a_table(formulation):
+    space = cube_space()
+    every = np.array([space.genome_at(i) for i in range(space.size)])
+    frame = pd.DataFrame(
+        {"error": np.arange(space.size, 0.0, -1), "zen": np.arange(space.size) + 0.5},
+        index=[str(space.decode(genome)) for genome in every],
+    )
+    known = LookUp(
+        frame, [Metric("error", "%", "min"), Metric("zen", "1", None)], "here", ["zen"], genomes=every
+    )
+    sources = [known, Analytic(32, 10), Predictor(), ZMean(("params", "macs"), name="size"), Fake()]
+    return NASProblem(Evaluator(space, sources, n_reference=5), formulation), every
+
+
+def test_free_are_formulas_and_table_columns_named_so_and_never_what_is_measured():
+    asked, every = with_a_table(Pareto("error", "params"))
+    assert {"zen", "params", "macs"} <= set(asked.free)
+    assert not {"error", "energy_mj", "score", "size"} & set(asked.free)
+    before = asked.evaluator.store.setup()
+    features = asked.features(every)
+    assert features.shape == (len(every), len(asked.free))
+    assert features[:, asked.free.index("zen")].tolist() == (np.arange(len(every)) + 0.5).tolist()
+    assert features[:, asked.free.index("params")].tolist() == asked.evaluations(every)["params"].tolist()
+    assert asked.evaluator.store.setup() == before
+
+
+def test_a_predictor_is_fitted_for_features_only_if_the_problem_asks_for_it():
+    asked, every = with_a_table(Pareto("error", "params"))
+    Predictor.n_prepared = 0
+    asked.features(every)
+    assert Predictor.n_prepared == 0
+    other = asked.under(Pareto("error", "energy_mj")).also_measuring(["size"])
+    assert {"energy_mj", "size", "zen"} <= set(other.free)
+    assert np.isfinite(other.features(every)).all()
+    assert Predictor.n_prepared == 1
+
+
+def test_a_feature_without_a_goal_can_be_no_objective_and_no_limit():
+    asked, _ = with_a_table(Pareto("error", "params"))
+    for formulation in (Single("zen"), Pareto("error", "zen"), Constrained("error", {"zen": 3.0})):
+        with pytest.raises(InputError, match="'zen' has no goal"):
+            asked.under(formulation)

@@ -113,6 +113,8 @@ def axis_label(metric: Metric) -> str:
         '← less is better      latency (ms)'
     """
     name = short_name(metric) + ("" if metric.unit in ("", "1") else f" ({metric.unit})")
+    if metric.goal is None:
+        return name
     if metric.goal == "min":
         return f"← less is better      {name}"
     return f"{name}      more is better →"

@@ -12,7 +12,7 @@ from moo_nas.errors import InputError, unknown
 from moo_nas.evaluation.evaluations import Evaluations
 from moo_nas.evaluation.runner import Outcome, Runner, measure_chunk
 from moo_nas.evaluation.store import Measurement, Store
-from moo_nas.meters import Aggregate, BlockMeter, Meter, Metric
+from moo_nas.meters import Aggregate, Meter, Metric
 from moo_nas.spaces import SearchSpace
 from moo_nas.spaces.tables import Tabulated
 
@@ -105,13 +105,27 @@ class Evaluator:
 
     @property
     def formulas(self) -> tuple[str, ...]:
-        """Metrics that cost nothing and need no set-up: they are in every table."""
+        """Metrics that are free and need no set-up: they are in every table."""
         return tuple(
-            metric.name
+            name
             for source in self.sources
-            if isinstance(source, BlockMeter) and type(source).prepare is Meter.prepare
-            for metric in source.metrics
+            if isinstance(source, Meter) and type(source).prepare is Meter.prepare
+            for name in source.free
         )
+
+    def free(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the metrics known before an evaluation: formulas, and what of these names is predicted.
+
+        Predictors of what is not asked for are left out: fitting them may take hours.
+        """
+        asked = self._columns(names)
+        return tuple(name for name in self._metrics if name in asked and self._is_free(name))
+
+    def _is_free(self, name: str) -> bool:
+        source = self._source[name]
+        if isinstance(source, Aggregate):
+            return all(map(self._is_free, source.inputs))
+        return name in source.free
 
     def settings(self, names: Iterable[str]) -> dict[str, Any]:
         """Return the settings of all that makes a table of these metrics, as JSON."""
@@ -244,6 +258,15 @@ class Evaluator:
         """Return what the store keeps under a name for this space and seed; make it first if need be."""
         return self.store.recall(f"{name}/{self._context}", make)
 
+    def tables(self, name: str) -> tuple[Tabulated, int] | None:
+        """Return what looks an instant metric up by genomes, and its column; None if nothing does."""
+        meter = self._source[self.metric(name).name]
+        if not isinstance(meter, Meter) or not meter.instant:
+            return None
+        self._tabulated(meter, self.ready(meter), self.space.sample(1, 0))
+        tables = self._tables[meter]
+        return None if tables is None else (tables, [m.name for m in meter.metrics].index(name))
+
     def ready(self, meter: Meter) -> Meter:
         """Return a meter fitted or calibrated on the space, from the store where it was before."""
         if meter not in self._prepared:
@@ -279,29 +302,35 @@ class Evaluator:
     def _compute(self, meter: Meter, genomes: IntArray) -> tuple[FloatArray, dict[int, str]]:
         """Return an instant meter's values ``(n, n_metrics)``, and why rows have none."""
         ready = self.ready(meter)
-        if isinstance(ready, BlockMeter):
-            try:
-                if meter not in self._tables:
-                    self._tables[meter] = self.space.tabulate(ready)
-                tables = self._tables[meter]
-                if tables is not None:
-                    return tables(genomes), {}
-            except Exception as error:
-                # A block that has no cost fails the architectures that have it, told below one by one.
-                warnings.warn(
-                    f"{type(meter).__name__} is computed network by network, which is slower: "
-                    f"a block has no cost ({type(error).__name__}: {error}).",
-                    stacklevel=2,
-                )
-                self._tables[meter] = None
-        architectures = [self.space.decode(genome) for genome in genomes]
-        values, failed = np.full((len(genomes), len(meter.metrics)), np.nan), {}
-        for outcome in measure_chunk(ready, architectures, [0] * len(genomes), range(len(genomes))):
+        values, failed = self._tabulated(meter, ready, genomes), {}
+        if values is None:
+            values = np.full((len(genomes), len(meter.metrics)), np.nan)
+        # What no table has is asked for network by network, for the reason.
+        open_rows = np.flatnonzero(np.isnan(values).all(axis=1)).tolist()
+        architectures = [self.space.decode(genomes[row]) for row in open_rows]
+        for outcome in measure_chunk(ready, architectures, [0] * len(architectures), open_rows):
             if outcome.values is None:
                 failed[outcome.index] = outcome.reason or "no value"
             else:
                 values[outcome.index] = outcome.values
         return values, failed
+
+    def _tabulated(self, meter: Meter, ready: Meter, genomes: IntArray) -> FloatArray | None:
+        """Return an instant meter's values ``(n, n_metrics)`` from its tables, made once; None without."""
+        try:
+            if meter not in self._tables:
+                self._tables[meter] = ready.tabulate(self.space)
+            tables = self._tables[meter]
+            return None if tables is None else tables(genomes)
+        except Exception as error:
+            # A block that has no cost fails the architectures that have it, told one by one.
+            warnings.warn(
+                f"{type(meter).__name__} is computed network by network, which is slower: "
+                f"a block has no cost ({type(error).__name__}: {error}).",
+                stacklevel=2,
+            )
+            self._tables[meter] = None
+            return None
 
     def _kept(self, meter: Meter, genomes: IntArray, names: Sequence[str]) -> list[dict[str, Measurement]]:
         """Return a meter's measurements of every genome, measuring first what the store lacks."""

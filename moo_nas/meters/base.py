@@ -10,7 +10,7 @@ import numpy as np
 from moo_nas.arrays import FloatArray, stable_hash
 from moo_nas.errors import InputError
 from moo_nas.spaces import Architecture, Block, SearchSpace
-from moo_nas.spaces.tables import Reduction, reduce_costs
+from moo_nas.spaces.tables import Reduction, Tabulated, reduce_costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +20,16 @@ class Metric:
     Args:
         name: Its name in tables; a unit ends it (``latency_ms``).
         unit: The unit, ``1`` for a pure number.
-        goal: ``min`` if less is better, ``max`` if more is.
+        goal: ``min`` if less is better, ``max`` if more is; None of what is a feature only, to learn
+            from: no formulation takes it.
     """
 
     name: str
     unit: str
-    goal: Literal["min", "max"]
+    goal: Literal["min", "max"] | None
 
     def __post_init__(self) -> None:
-        if self.goal not in ("min", "max"):
+        if self.goal not in ("min", "max", None):
             raise InputError(f"Metric '{self.name}' needs the goal min or max; got '{self.goal}'.")
 
 
@@ -56,6 +57,11 @@ class Meter(ABC):
     def settings(self) -> dict[str, Any]:
         """All that a measurement depends on, as JSON: the store's key is made of it."""
 
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Which metrics are known before anything is evaluated: all of an instant meter's, by default."""
+        return tuple(metric.name for metric in self.metrics) if self.instant else ()
+
     @abstractmethod
     def measure(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
         """Return the metrics ``(n, n_metrics)`` of architectures, with one seed each.
@@ -75,6 +81,13 @@ class Meter(ABC):
     def key(self) -> str:
         """A hash of all that a measurement depends on."""
         return stable_hash(type(self).__module__, type(self).__qualname__, self.settings)
+
+    def tabulate(self, space: SearchSpace) -> Tabulated | None:
+        """Return the meter as a function of a space's genomes; None where there is none but :meth:`measure`.
+
+        Of a prepared instant meter; a row of NaN alone is measured after all, for the reason.
+        """
+        return None
 
     def only(self, names: Collection[str]) -> "Meter":
         """Return a meter for these of the metrics, if that saves work; else this one.
@@ -127,6 +140,9 @@ class BlockMeter(Meter):
         By default the costs are the metrics.
         """
         return costs
+
+    def tabulate(self, space: SearchSpace) -> Tabulated | None:
+        return space.tabulate(self)
 
     def measure(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
         rows = [

@@ -3,6 +3,7 @@
 from moo_nas.spaces.architecture import Architecture, CellStage, Head, ResidualStage, Stage, Stem
 from moo_nas.spaces.block import Block, Layer
 from moo_nas.spaces.cell import CellSpace
+from moo_nas.spaces.flat import FlatArchitecture, FlatSpace
 from moo_nas.spaces.gene import Gene
 from moo_nas.spaces.graph import Cell
 from moo_nas.spaces.space import SearchSpace
@@ -14,6 +15,8 @@ __all__ = [
     "Cell",
     "CellSpace",
     "CellStage",
+    "FlatArchitecture",
+    "FlatSpace",
     "Gene",
     "Head",
     "Layer",

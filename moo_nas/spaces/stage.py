@@ -13,7 +13,7 @@ from moo_nas.spaces.architecture import Architecture, Head, Operator, Stage, Ste
 from moo_nas.spaces.block import Block
 from moo_nas.spaces.gene import Choice, Gene
 from moo_nas.spaces.space import SearchSpace
-from moo_nas.spaces.tables import BlockCost, CostTables, StageTable
+from moo_nas.spaces.tables import BlockCost, CostTables, StageCost, StageTable
 
 # The order of a stage's genes, and the kind of each.
 _KINDS = {
@@ -286,15 +286,27 @@ class StageSpace(SearchSpace):
             return cost.reduce(np.array([memo[block] for block in blocks]))
 
         stem, *stages, head = self._parts(cost.image_size, cost.n_classes)
-        constant = total(stem[()])
-        tables = []
-        for number, part in enumerate(stages):
-            before = self._columns[number - 1][4] if number else -1
-            columns = [before, *self._columns[number]]
-            tables.append(StageTable.build(columns, self.n_choices, [total(b) for b in part.values()]))
-        last = self._columns[-1][4]
-        tables.append(StageTable.build([last], self.n_choices, [total(b) for b in head.values()]))
-        return CostTables(constant, tables, cost)
+        values = [[total(blocks) for blocks in part.values()] for part in (*stages, head)]
+        return CostTables(total(stem[()]), self._chain(values), cost)
+
+    def tabulate_stages(self, cost: StageCost) -> CostTables:
+        """Return a cost that is summed (or maximised) over stages, whatever comes in, as tables."""
+        nothing = np.zeros(len(cost.reductions))
+        values, n_widths = [], 1
+        for number, row in enumerate(self.stages, start=1):
+            costs = [np.asarray(cost.stage_cost(number, row.stage(o)), dtype=float) for o in row.options()]
+            values.append(costs * n_widths)
+            n_widths = len(row.channels)
+        return CostTables(nothing, self._chain([*values, [nothing] * n_widths]), cost)
+
+    def _chain(self, values: Sequence[Sequence[FloatArray]]) -> list[StageTable]:
+        """Lay out each stage's and the head's costs, given by the width that comes in and option."""
+        before = [-1, *(columns[4] for columns in self._columns)]
+        own = [*self._columns, []]
+        return [
+            StageTable.build([width, *columns], self.n_choices, costs)
+            for width, columns, costs in zip(before, own, values, strict=True)
+        ]
 
     def _parts(self, image_size: int, n_classes: int) -> list[dict[tuple[Choice, ...], tuple[Block, ...]]]:
         """Return the stem's, each stage's and the head's blocks, by width that comes in and option."""

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from moo_nas.arrays import FloatArray, IntArray
-from moo_nas.spaces.architecture import Architecture
+from moo_nas.spaces.architecture import Architecture, Stage
 from moo_nas.spaces.block import Block
 
 # Genomes handled at a time: small enough that a chunk's columns stay in the processor's cache.
@@ -17,27 +17,38 @@ Reduction = Literal["sum", "max"]
 Tabulated = Callable[[IntArray], FloatArray]  # genomes (n, n_var) to their metrics (n, n_metrics)
 
 
-class BlockCost(Protocol):
-    """What a space can tabulate: costs of single blocks, each summed or maximised over blocks.
+class Cost(Protocol):
+    """Costs of a network's parts, each summed or maximised over the parts.
 
     What is no sum (a ratio of sums) is derived from the whole network's costs.
     """
 
-    image_size: int
-    n_classes: int
-
     @property
     def reductions(self) -> tuple[Reduction, ...]:
-        """How each cost of the blocks makes that of the network, ``(n_costs,)``."""
+        """How each cost of the parts makes that of the network, ``(n_costs,)``."""
+
+    def derive(self, costs: FloatArray) -> FloatArray:
+        """Return the metrics ``(n, n_metrics)`` of networks with these costs ``(n, n_costs)``."""
+
+
+class StageCost(Cost, Protocol):
+    """Costs of whole stages, whatever comes into them."""
+
+    def stage_cost(self, number: int, stage: Stage) -> Sequence[float] | FloatArray:
+        """Return the costs ``(n_costs,)`` of a stage, counted from 1."""
+
+
+class BlockCost(Cost, Protocol):
+    """Costs of single blocks."""
+
+    image_size: int
+    n_classes: int
 
     def block_cost(self, block: Block) -> Sequence[float] | FloatArray:
         """Return one block's costs, ``(n_costs,)``."""
 
     def reduce(self, costs: FloatArray) -> FloatArray:
         """Return the costs ``(n_costs,)`` of blocks ``(n_blocks, n_costs)`` together."""
-
-    def derive(self, costs: FloatArray) -> FloatArray:
-        """Return the metrics ``(n, n_metrics)`` of networks with these costs ``(n, n_costs)``."""
 
 
 def reduce_costs(costs: FloatArray, reductions: Sequence[Reduction]) -> FloatArray:
@@ -89,11 +100,11 @@ class CostTables:
             derived from them.
     """
 
-    def __init__(self, constant: FloatArray, tables: Sequence[StageTable], cost: BlockCost) -> None:
+    def __init__(self, constant: FloatArray, tables: Sequence[StageTable], cost: Cost) -> None:
         self.constant = constant
         self.tables = tuple(tables)
         self.reductions = tuple(cost.reductions)
-        self._derive = cost.derive
+        self.derive = cost.derive
         # Each kind of cost has its own contiguous tables: whole rows are looked up and gathered.
         self._gather = [
             (gather, columns, [np.ascontiguousarray(table.values[:, columns]) for table in self.tables])
@@ -103,14 +114,14 @@ class CostTables:
 
     def __call__(self, genomes: IntArray) -> FloatArray:
         """Return the metrics ``(n, n_metrics)`` of genomes ``(n, n_var)``."""
-        first = self._derive(self._costs(genomes[:_CHUNK]))
+        first = self.derive(self._costs(genomes[:_CHUNK]))
         if len(genomes) <= _CHUNK:
             return first
         metrics = np.empty((len(genomes), first.shape[1]))
         metrics[:_CHUNK] = first
         for start in range(_CHUNK, len(genomes), _CHUNK):
             end = start + _CHUNK
-            metrics[start:end] = self._derive(self._costs(genomes[start:end]))
+            metrics[start:end] = self.derive(self._costs(genomes[start:end]))
         return metrics
 
     def _costs(self, genomes: IntArray) -> FloatArray:

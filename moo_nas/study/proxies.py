@@ -77,6 +77,7 @@ def judge_proxies(
         for source in evaluator.sources
         if isinstance(source, LookUp)
         for metric in source.metrics
+        if metric.goal is not None
     }
     goals = {metric.name: 1 if metric.goal == "max" else -1 for metric in meter.metrics}
     seconds = _seconds(meter, problem, genomes)

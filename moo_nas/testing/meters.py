@@ -134,7 +134,7 @@ class MeterKit(ABC):
         for metric in metrics:
             assert metric.name.isidentifier()
             assert metric.unit
-            assert metric.goal in ("min", "max")
+            assert metric.goal in ("min", "max", None)
 
     def test_a_metric_measured_alone_is_as_with_the_others(self) -> None:
         meter, architectures = self.repeatable(), self.architectures()

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from moo_nas import spaces
-from moo_nas.spaces import CellSpace, SearchSpace, StageSpace
+from moo_nas.spaces import CellSpace, FlatSpace, Gene, SearchSpace, StageSpace
 from moo_nas.testing import SpaceKit
 from tests.spaces_for_tests import cube_space, tiny_space, wide_space
 
@@ -19,6 +19,13 @@ CASES = {
     "nasbench201, not merged": lambda: CellSpace.nasbench201(merge=False),
     "cells of three nodes": lambda: CellSpace(2, (8,), 3, ("none", "nor_conv_5x5", "skip_connect")),
     "cells without none": lambda: CellSpace(1, (4, 6), 3, ("avg_pool_5x5", "skip_connect", "nor_conv_1x1")),
+    "flat": lambda: FlatSpace(
+        [
+            Gene("op code", ("00", "01", 'é="1"'), "categorical"),
+            Gene("width", (0.25, 1.0, 1e20), "ordinal"),
+            Gene("depth", (-1, 10), "ordinal"),
+        ]
+    ),
 }
 
 

@@ -280,6 +280,12 @@ def test_noise_of_a_busy_core_is_detected_by_the_reference_network(burner):
     assert any("the machine was busy" in fault for fault in timing.faults), timing.faults
 
 
+def test_a_core_that_is_shared_all_through_the_calibration_is_a_fault_of_the_reference(burner):
+    burner()
+    reference = CpuLatency(image_size=64)._time_reference()
+    assert any("was calibrated, had" in fault and "% of a core" in fault for fault in reference.faults)
+
+
 def test_a_reference_whose_times_are_far_apart_is_a_fault_of_every_timing():
     assert Reference.of([1.0] * 80 + [3.0] * 20) == Reference(1.0)  # now and then something else runs
     reference = Reference.of([1.0] * 60 + [1.3] * 40, ["the clock did not settle"])

@@ -47,3 +47,25 @@ def test_its_identity_is_where_the_numbers_come_from(frame):
     keys = {LookUp(frame, [TOP1], source).key for source in ("here", "there")}
     assert len(keys) == 2
     assert LookUp(frame, [TOP1], "here").key != LookUp(frame, [LATENCY], "here").key
+
+
+def test_what_a_search_may_know_beforehand_is_what_is_named_free(frame):
+    assert LookUp(frame, [TOP1, LATENCY], "here").free == ()
+    assert LookUp(frame, [TOP1, LATENCY], "here", free=["latency_ms"]).free == ("latency_ms",)
+    with pytest.raises(InputError, match="'params' is to be free but is no metric; they are top1"):
+        LookUp(frame, [TOP1], "here", free=["params"])
+
+
+def test_genomes_find_the_rows_that_their_architectures_do(frame, tiny):
+    genomes = np.array([tiny.genome_at(i) for i in range(6)])
+    meter = LookUp(frame, [TOP1, LATENCY], "here", genomes=genomes[:4])
+    found = meter.tabulate(tiny)(genomes)
+    assert found[:4].tolist() == meter.measure([tiny.decode(g) for g in genomes[:4]], [0] * 4).tolist()
+    assert np.isnan(found[4:]).all()
+    assert LookUp(frame, [TOP1], "here").tabulate(tiny) is None
+
+
+def test_why_an_architecture_is_absent_is_said(frame, tiny):
+    missing = tiny.decode(tiny.genome_at(4))
+    with pytest.raises(MeterError, match=r"has no row of .*: it was never trained\.$"):
+        LookUp(frame, [TOP1], "here", absent="it was never trained").measure([missing], [0])

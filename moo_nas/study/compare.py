@@ -20,6 +20,7 @@ from moo_nas.study.folder import Folder
 from moo_nas.study.publish import publish_comparison
 from moo_nas.study.search import define, prepare_algorithm, set_up
 from moo_nas.study.session import Listener, Session
+from moo_nas.study.stops import Stops
 from moo_nas.study.warm_start import warm_start_genomes
 
 
@@ -35,6 +36,8 @@ def compare(
     progress: Listener | None = None,
     grid: float = WORLD_GRID,
     warm_start: npt.ArrayLike | pd.DataFrame | None = None,
+    max_seconds: float | None = None,
+    stagnation: int | None = None,
 ) -> Comparison:
     """Run every formulation with every algorithm and seed, and judge them all alike.
 
@@ -55,13 +58,15 @@ def compare(
         grid: The carbon intensity of the machine's electricity in g CO2-equivalent a kWh, for the
             record of what the search itself took; by default the world's mean.
         warm_start: What every run evaluates first; see :func:`search`.
+        max_seconds: For how long each run may be at work. What another run measured before costs a
+            run no time, so later ones get further: judge by evaluations.
+        stagnation: Over how many evaluations the hypervolume of a run's front has to grow.
 
     Raises:
         InputError: Nothing to compare, or what :func:`search` would refuse.
         StoreError: The folder cannot be used, or holds another run; it is left as it is.
     """
-    if budget < 1:
-        raise InputError(f"The budget must be at least 1 evaluation; got {budget}.")
+    stops = Stops(budget, max_seconds, stagnation)
     check_grid(grid)
     judge = problem.formulation if judge is None else judge
     numbers = range(seeds) if isinstance(seeds, int) else seeds
@@ -84,7 +89,7 @@ def compare(
                 except FormulationError as error:
                     refused[method] = str(error)
                     break
-                definition = define(ready.problem, description, budget, seed, start)
+                definition = define(ready.problem, description, stops, seed, start)
                 plans[method, seed] = (stated, algorithm, definition)
     if not plans:
         raise InputError(f"No method can run: {'; '.join(refused.values())}")

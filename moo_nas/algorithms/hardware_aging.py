@@ -7,9 +7,10 @@ import numpy as np
 from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 
-from moo_nas.algorithms.operators import Mutation, Unseen, places, population, tournament
+from moo_nas.algorithms.operators import Mutation, places, tournament
+from moo_nas.algorithms.unseen import Unseen, population
 from moo_nas.algorithms.vote import fittest, vote
-from moo_nas.arrays import FloatArray
+from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.errors import FormulationError, InputError
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
@@ -38,7 +39,7 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         n_children: How many children a parent has.
         voters: The scores that vote; by default the formulation's own.
         recorder: The score whose fitness is recorded; by default the formulation's own.
-        mutation_probability: Of each gene to change; by default one gene in ``n_var``.
+        mutation_probability: Of each gene to change beside the one that does for sure.
 
     Raises:
         FormulationError: On setup, if the formulation makes no scalar fitness (Pareto).
@@ -54,7 +55,7 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         n_children: int = 4,
         voters: Sequence[str] | None = None,
         recorder: str | None = None,
-        mutation_probability: float | None = None,
+        mutation_probability: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -73,7 +74,7 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         self.mutation_probability = mutation_probability
         self.pop: Population
 
-    def _setup(self, problem: Any, **kwargs: Any) -> None:
+    def _setup(self, problem: Any, warm_start: IntArray | None = None, **kwargs: Any) -> None:
         if not isinstance(problem, NASProblem):
             raise InputError(f"HAE votes by scores of a NASProblem; got a {type(problem).__name__}.")
         if not problem.formulation.is_scalar:
@@ -83,11 +84,11 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
             )
         named = (*(self.voters or ()), *([] if self.recorder is None else [self.recorder]))
         self.problem: NASProblem = problem.also_measuring(dict.fromkeys(named))
-        self._unseen = Unseen(problem)
+        self._unseen = Unseen(problem, warm_start)
         self._mutation = Mutation(problem.space, self.mutation_probability)
 
     def _initialize_infill(self) -> Population | None:
-        return population(self._unseen.sample(self.pop_size, self.random_state))
+        return population(self._unseen.first(self.pop_size, self.random_state))
 
     def _initialize_advance(self, infills: Population | None = None, **kwargs: Any) -> None:
         if infills is not None:

@@ -1,33 +1,26 @@
 """Variation and selection on integer genomes, vectorised."""
 
-from collections.abc import Callable
-
+import moocore
 import numpy as np
-from pymoo.core.population import Population
-from pymoo.core.problem import Problem
-from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
-from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.errors import InputError
 from moo_nas.spaces import SearchSpace
 
-_TRIES = 20
-
 
 class Mutation:
-    """Changes genes: at least one, each with a probability; a categorical gene is redrawn, an ordinal steps.
+    """Changes one gene, and each other with a probability; a categorical is redrawn, an ordinal steps.
 
     An ordinal gene moves d choices away with a probability in proportion to 2**-d, so mostly to a
     neighbour, from either end as easily as from the middle; a changed gene always differs.
 
     Args:
         space: The space of the genomes.
-        probability: Of each gene to change; by default one gene in ``n_var``.
+        probability: Of each gene to change beside the one that does for sure.
     """
 
-    def __init__(self, space: SearchSpace, probability: float | None = None) -> None:
-        self.probability = 1 / space.n_var if probability is None else probability
+    def __init__(self, space: SearchSpace, probability: float = 0.0) -> None:
+        self.probability = probability
         if not 0 <= self.probability <= 1:
             raise InputError(f"A mutation probability lies in [0, 1]; got {self.probability}.")
         most = int(space.n_choices.max())
@@ -68,24 +61,94 @@ def tournament(priority: IntArray, n: int, size: int, rng: np.random.Generator) 
 def priority(f: FloatArray, violation: FloatArray, rng: np.random.Generator) -> IntArray:
     """Return each row's place ``(n,)``, 0 the best: least violation, then rank, then crowding distance.
 
-    With one objective, rank is the objective itself; with several, infeasible rows are placed by
-    their violation alone. Ties are broken at random.
+    Infeasible rows are placed by their violation; with one objective, by the objective after it. Ties
+    are broken at random.
 
     Args:
         f: Objectives to be minimised, ``(n, n_obj)``.
         violation: Summed constraint violation, ``(n,)``; 0 where feasible.
         rng: What breaks ties.
     """
-    n, crowding = len(f), np.zeros(len(f))
     if f.shape[1] == 1:
-        rank = f[:, 0]
-    else:
-        # The feasible alone: what breaks a limit must not push back what it dominates.
-        rank, feasible = np.zeros(n), np.flatnonzero(violation <= 0)
-        for level, front in enumerate(NonDominatedSorting().do(f[feasible]) if len(feasible) else ()):
-            rank[feasible[front]] = level
-            crowding[feasible[front]] = calc_crowding_distance(f[feasible[front]])
+        return places((violation, f[:, 0]), rng)
+    rank = ranks(f, violation)
+    crowding = np.where(np.isfinite(rank), crowding_distances(f, rank), 0.0)
     return places((violation, rank, -crowding), rng)
+
+
+def ranks(f: FloatArray, violation: FloatArray) -> FloatArray:
+    """Return each row's non-dominated rank among the feasible ``(n,)``, 0 the best; else infinity.
+
+    What breaks a limit has no part in it, so it never pushes back what it dominates.
+    """
+    rank, feasible = np.full(len(f), np.inf), violation <= 0
+    if feasible.any():
+        if f.shape[1] == 1:
+            rank[feasible] = np.unique(f[feasible, 0], return_inverse=True)[1].ravel()
+        else:
+            rank[feasible] = moocore.pareto_rank(f[feasible])
+    return rank
+
+
+def crowding_distances(f: FloatArray, rank: FloatArray) -> FloatArray:
+    r"""Return each row's crowding distance ``(n,)`` within its front: those of equal rank.
+
+    The distance is :math:`\sum_k (f_k^{next} - f_k^{previous}) / (f_k^{max} - f_k^{min})`, of the
+    neighbours in the front by each objective; infinite for its extremes.
+
+    References:
+        K. Deb, A. Pratap, S. Agarwal, T. Meyarivan. A Fast and Elitist Multiobjective Genetic
+        Algorithm: NSGA-II. IEEE Transactions on Evolutionary Computation 6(2), 2002.
+    """
+    distance = np.zeros(len(f))
+    for values in f.T:
+        order = np.lexsort((values, rank))
+        ordered, front = values[order], rank[order]
+        starts = np.flatnonzero(np.concatenate([[True], front[1:] != front[:-1]]))
+        ends = np.concatenate([starts[1:], [len(f)]]) - 1
+        width = np.repeat(ordered[ends] - ordered[starts], ends - starts + 1)
+        gap = np.full(len(f), np.inf)
+        inside = np.flatnonzero(front[2:] == front[:-2]) + 1
+        gap[inside] = (ordered[inside + 1] - ordered[inside - 1]) / np.where(width > 0, width, 1.0)[inside]
+        distance[order] += gap
+    return distance
+
+
+def most_crowded(f: FloatArray, n: int, rng: np.random.Generator) -> IntArray:
+    """Return ``n`` rows of a front ``(m, n_obj)``: the most crowded, then of those left, and so on.
+
+    Equals are told apart at random.
+    """
+    shuffled = rng.permutation(len(f))
+    size, infinite = len(f), float("inf")
+    # Neighbours by each objective, which close up when a row is taken; beyond the ends is row `size`.
+    # Lists, as one at a time is taken: on so few numbers arrays are slower.
+    chains: list[tuple[list[int], list[int], list[float], list[float]]] = []
+    for values in f[shuffled].T:
+        order = values.argsort(kind="stable")
+        before, after = np.full(size + 1, size), np.full(size + 1, size)
+        before[order[1:]], after[order[:-1]] = order[:-1], order[1:]
+        scaled = values / (float(values[order[-1]] - values[order[0]]) or 1.0)
+        gaps = np.full(size, np.inf)
+        gaps[order[1:-1]] = scaled[order[2:]] - scaled[order[:-2]]
+        chains.append((before.tolist(), after.tolist(), scaled.tolist(), gaps.tolist()))
+    crowding = [sum(parts) for parts in zip(*(chain[3] for chain in chains), strict=True)]
+    left, taken = set(range(size)), []
+    for _ in range(n):
+        least = min(crowding)
+        row = crowding.index(least) if least < infinite else min(left)  # only ends are left
+        left.remove(row)
+        taken.append(row)
+        for back, on, at, open_ in chains:
+            i, j = back[row], on[row]
+            on[i], back[j] = j, i
+            for near in (i, j):
+                if near < size:
+                    inside = back[near] < size and on[near] < size
+                    open_[near] = at[on[near]] - at[back[near]] if inside else infinite
+                    crowding[near] = sum(chain[3][near] for chain in chains)
+        crowding[row] = infinite
+    return shuffled[taken]
 
 
 def places(keys: tuple[FloatArray, ...], rng: np.random.Generator) -> IntArray:
@@ -94,61 +157,3 @@ def places(keys: tuple[FloatArray, ...], rng: np.random.Generator) -> IntArray:
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     return place
-
-
-class Unseen:
-    """Proposes no network twice, while there are others left.
-
-    Args:
-        problem: A problem on a search space.
-
-    Raises:
-        InputError: The problem has no ``space``.
-    """
-
-    def __init__(self, problem: Problem) -> None:
-        space = getattr(problem, "space", None)
-        if not isinstance(space, SearchSpace):
-            raise InputError(
-                f"This algorithm varies genomes of a search space; {type(problem).__name__} has none. Make "
-                "the problem a NASProblem."
-            )
-        self.space = space
-        self._seen: set[bytes] = set()
-
-    def sample(self, n: int, rng: np.random.Generator) -> IntArray:
-        """Return up to ``n`` random genomes not proposed before; fewer once the space is exhausted."""
-        return self.fresh(n, lambda k: self.space.sample(k, rng), rng)
-
-    def fresh(self, n: int, propose: Callable[[int], IntArray], rng: np.random.Generator) -> IntArray:
-        """Return up to ``n`` canonical genomes not proposed before, as ``propose`` makes them.
-
-        Where it makes known ones only, random ones take their place; where even these are known,
-        the space is walked through.
-        """
-        found: list[IntArray] = []
-        for source in (propose, lambda k: self.space.sample(k, rng)):
-            for _ in range(_TRIES):
-                if len(found) == n:
-                    break
-                self._keep(self.space.canonical(source(n - len(found))), found)
-        if len(found) < n and len(self._seen) < self.space.size:
-            start = int(rng.integers(0, min(self.space.size, 2**62)))
-            for offset in range(self.space.size):
-                if len(found) == n:
-                    break
-                genome = self.space.genome_at((start + offset) % self.space.size)
-                self._keep(self.space.canonical(genome[None]), found)
-        return np.array(found, dtype=np.int64).reshape(-1, self.space.n_var)
-
-    def _keep(self, genomes: IntArray, found: list[IntArray]) -> None:
-        for genome in genomes:
-            key = genome.tobytes()
-            if key not in self._seen:
-                self._seen.add(key)
-                found.append(genome)
-
-
-def population(genomes: IntArray) -> Population | None:
-    """Return genomes as a pymoo population; None where there are none, which ends a run as exhausted."""
-    return Population.new("X", genomes) if len(genomes) else None

@@ -5,7 +5,8 @@ from typing import Any
 from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 
-from moo_nas.algorithms.operators import Unseen, population
+from moo_nas.algorithms.unseen import Unseen, population
+from moo_nas.arrays import IntArray
 from moo_nas.errors import InputError
 
 
@@ -22,11 +23,11 @@ class RandomSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
             raise InputError(f"batch_size must be positive; got {batch_size}.")
         self.batch_size = batch_size
 
-    def _setup(self, problem: Any, **kwargs: Any) -> None:
-        self._unseen = Unseen(problem)
+    def _setup(self, problem: Any, warm_start: IntArray | None = None, **kwargs: Any) -> None:
+        self._unseen = Unseen(problem, warm_start)
 
     def _initialize_infill(self) -> Population | None:
-        return self._infill()
+        return population(self._unseen.first(self.batch_size, self.random_state))
 
     def _infill(self) -> Population | None:
         infills = population(self._unseen.sample(self.batch_size, self.random_state))

@@ -113,6 +113,11 @@ class Evaluator:
             for name in source.free
         )
 
+    def uses_gpu(self, names: Iterable[str]) -> bool:
+        """Is a GPU of this machine at work where these metrics are measured?"""
+        meters = (self._source[name] for name in self._expanded(names))
+        return any(isinstance(meter, Meter) and meter.uses_gpu for meter in meters)
+
     def free(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return the metrics known before an evaluation: formulas, and what of these names is predicted.
 

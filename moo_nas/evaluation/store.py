@@ -170,6 +170,12 @@ class Store:
             ).fetchone()
         return row or (0.0, 0.0)
 
+    def n_logged(self, run: str) -> int:
+        """Return how many of a run's evaluations are kept."""
+        with self._guard():
+            (n,) = self._db.execute("SELECT count(*) FROM evaluations WHERE run = ?", (run,)).fetchone()
+        return int(n)
+
     def log(
         self, run: str, start: int, rows: Sequence[tuple[str, dict[str, float | None], str, str | None]]
     ) -> None:

@@ -50,6 +50,7 @@ class Meter(ABC):
     metrics: tuple[Metric, ...]
     exclusive: bool = False  # Timings are: never beside other work.
     instant: bool = False  # Formulas and fitted predictors are: computed anew rather than stored.
+    uses_gpu: bool = False  # Does it work on a GPU here, whose energy then counts with a search's?
     largest_chunk: int = 8  # The most architectures that one call gets.
 
     @property

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy.typing as npt
+import pandas as pd
 from pymoo.core.algorithm import Algorithm
 
 from moo_nas.errors import FormulationError, InputError
@@ -18,6 +20,8 @@ from moo_nas.study.folder import Folder
 from moo_nas.study.publish import publish_comparison
 from moo_nas.study.search import define, prepare_algorithm, set_up
 from moo_nas.study.session import Listener, Session
+from moo_nas.study.stops import Stops
+from moo_nas.study.warm_start import warm_start_genomes
 
 
 def compare(
@@ -31,6 +35,9 @@ def compare(
     judge: Formulation | None = None,
     progress: Listener | None = None,
     grid: float = WORLD_GRID,
+    warm_start: npt.ArrayLike | pd.DataFrame | None = None,
+    max_seconds: float | None = None,
+    stagnation: int | None = None,
 ) -> Comparison:
     """Run every formulation with every algorithm and seed, and judge them all alike.
 
@@ -50,13 +57,16 @@ def compare(
         progress: Called whenever something was measured.
         grid: The carbon intensity of the machine's electricity in g CO2-equivalent a kWh, for the
             record of what the search itself took; by default the world's mean.
+        warm_start: What every run evaluates first; see :func:`search`.
+        max_seconds: For how long each run may be at work. What another run measured before costs a
+            run no time, so later ones get further: judge by evaluations.
+        stagnation: Over how many evaluations the hypervolume of a run's front has to grow.
 
     Raises:
         InputError: Nothing to compare, or what :func:`search` would refuse.
         StoreError: The folder cannot be used, or holds another run; it is left as it is.
     """
-    if budget < 1:
-        raise InputError(f"The budget must be at least 1 evaluation; got {budget}.")
+    stops = Stops(budget, max_seconds, stagnation)
     check_grid(grid)
     judge = problem.formulation if judge is None else judge
     numbers = range(seeds) if isinstance(seeds, int) else seeds
@@ -65,6 +75,7 @@ def compare(
     if not (asked and solvers and len(numbers)):
         raise InputError("A comparison needs at least one formulation, one algorithm and one seed.")
     problem = problem.also_measuring(judge.metrics, optional=True)
+    start = None if warm_start is None else warm_start_genomes(warm_start, problem.space)
     plans: dict[tuple[str, int], tuple[NASProblem, Algorithm, dict[str, Any]]] = {}
     refused: dict[str, str] = {}
     for asked_name, formulation in asked.items():
@@ -74,11 +85,11 @@ def compare(
                 algorithm, description = prepare_algorithm(solver, seed)
                 stated = problem.under(formulation)
                 try:
-                    ready = set_up(algorithm, stated, seed)
+                    ready = set_up(algorithm, stated, seed, start)
                 except FormulationError as error:
                     refused[method] = str(error)
                     break
-                definition = define(ready.problem, description, budget, seed)
+                definition = define(ready.problem, description, stops, seed, start)
                 plans[method, seed] = (stated, algorithm, definition)
     if not plans:
         raise InputError(f"No method can run: {'; '.join(refused.values())}")
@@ -90,7 +101,7 @@ def compare(
         runs = {}
         for number, ((method, seed), (stated, algorithm, definition)) in enumerate(plans.items(), start=1):
             name = f"{method}/seed{seed}"
-            ready = set_up(algorithm, shared.under(stated.formulation), seed)
+            ready = set_up(algorithm, shared.under(stated.formulation), seed, start)
             listen = _numbered(progress, f"{number} of {len(plans)}")
             session = Session(
                 name, ready, definition, folder, listen, prefix=f"runs/{name}/", alone=False, grid=grid

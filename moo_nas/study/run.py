@@ -52,7 +52,7 @@ class Run:
 
     @property
     def stop_reason(self) -> str:
-        """Why the run ended: budget, exhausted, stagnated, infeasible or interrupted."""
+        """Why the run ended: budget, exhausted, stagnated, time, infeasible or interrupted."""
         return str(self.record["stop_reason"])
 
     @cached_property

@@ -7,11 +7,13 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 from pymoo.core.algorithm import Algorithm
 from pymoo.core.termination import NoTermination
 
 from moo_nas import registry
-from moo_nas.arrays import stable_hash
+from moo_nas.arrays import IntArray, stable_hash
 from moo_nas.errors import InputError, MooNasError
 from moo_nas.evaluation import Runner
 from moo_nas.formulations import Formulation
@@ -20,6 +22,8 @@ from moo_nas.study.carbon import WORLD_GRID, check_grid
 from moo_nas.study.folder import Folder
 from moo_nas.study.run import Run
 from moo_nas.study.session import Listener, Session
+from moo_nas.study.stops import Stops
+from moo_nas.study.warm_start import warm_start_genomes
 
 NAME = "search"  # what a folder's only run is called in its store
 
@@ -37,12 +41,17 @@ def search(
     out: str | os.PathLike[str] | None = None,
     progress: Listener | None = None,
     grid: float = WORLD_GRID,
+    warm_start: npt.ArrayLike | pd.DataFrame | None = None,
+    max_seconds: float | None = None,
+    stagnation: int | None = None,
 ) -> Run:
     """Search a problem and return everything evaluated and the front among it.
 
     The result depends on problem, formulation, algorithm, budget and seed alone, not on how many
     processes measure, or how often the search was killed: called again with the same folder it
-    goes on, and ends as if it had never stopped.
+    goes on, and ends as if it had never stopped. What ends it first does: the budget, nothing left
+    to evaluate, or, where they are given, stagnation and time. How far it gets in a time is the
+    machine's; called again, such a run repeats what it did then.
 
     Args:
         problem: What is searched.
@@ -56,9 +65,16 @@ def search(
         progress: Called whenever something was measured.
         grid: The carbon intensity of the machine's electricity in g CO2-equivalent a kWh, for the
             record of what the search itself took; by default the world's mean.
+        warm_start: What to evaluate first, in order and within the budget: genomes ``(n, n_var)``, or
+            a table with a column of choices a gene, such as the front of a run on another data set
+            or device. Where only a table can be measured, each stands for its nearest row.
+        max_seconds: For how long it may be at work, set-up and all sittings together; what lies
+            between sittings does not count. Looked at between steps.
+        stagnation: Over how many evaluations the hypervolume of the front has to grow by a
+            thousandth.
 
     Raises:
-        InputError: An impossible budget, seed, algorithm or formulation.
+        InputError: An impossible budget or other stop, seed, algorithm or formulation.
         StoreError: The folder cannot be used, or holds another run; it is left as it is.
 
     Example:
@@ -68,21 +84,21 @@ def search(
         >>> run.stop_reason, len(run.evaluations)
         ('budget', 60)
     """
-    if budget < 1:
-        raise InputError(f"The budget must be at least 1 evaluation; got {budget}.")
+    stops = Stops(budget, max_seconds, stagnation)
     check_grid(grid)
     runner = Runner(n_jobs)
     algorithm, description = prepare_algorithm(algorithm, seed)
     if formulation is not None:
         problem = problem.under(formulation)
+    start = None if warm_start is None else warm_start_genomes(warm_start, problem.space)
     # Set up once on the problem as it stands, so that what does not fit is said before a file is touched.
-    definition = define(set_up(algorithm, problem, seed).problem, description, budget, seed)
+    definition = define(set_up(algorithm, problem, seed, start).problem, description, stops, seed, start)
     folder = None if out is None else Folder(out, definition)
     try:
         # Without a folder the problem's own store has what it measured before.
         store = problem.evaluator.store if folder is None else folder.store
         name = f"{NAME} {stable_hash(definition)}" if folder is None else NAME
-        ready = set_up(algorithm, problem.at(store, runner), seed)
+        ready = set_up(algorithm, problem.at(store, runner), seed, start)
         return Session(name, ready, definition, folder, progress, grid=grid).run()
     finally:
         if folder is not None:
@@ -113,24 +129,41 @@ def prepare_algorithm(algorithm: str | Algorithm, seed: int) -> tuple[Algorithm,
     return algorithm, {"class": _name(cls), **parameters, "configuration": configuration}
 
 
-def define(problem: NASProblem, algorithm: dict[str, Any], budget: int, seed: int) -> dict[str, Any]:
+def define(
+    problem: NASProblem,
+    algorithm: dict[str, Any],
+    stops: Stops,
+    seed: int,
+    warm_start: IntArray | None = None,
+) -> dict[str, Any]:
     """Return all that a run's result depends on, as JSON."""
     return {
         "problem": {"name": problem.name, "failures": problem.failures, **problem.options},
         "formulation": problem.formulation.settings,
         "algorithm": algorithm,
-        "budget": budget,
+        **stops.settings,
         "seed": seed,
+        **({} if warm_start is None else {"warm_start": warm_start.tolist()}),
         "measurement": problem.evaluator.settings(problem.metrics),
         "versions": {name: version(name) for name in ("moo_nas", "pymoo", "numpy")},
     }
 
 
-def set_up(algorithm: Algorithm, problem: NASProblem, seed: int) -> Algorithm:
+def set_up(
+    algorithm: Algorithm, problem: NASProblem, seed: int, warm_start: IntArray | None = None
+) -> Algorithm:
     """Return a copy of an algorithm, ready to be asked; pymoo keeps state in the one it is given."""
     algorithm = copy.deepcopy(algorithm)
+    start = {}
+    if warm_start is not None:
+        if "warm_start" not in inspect.signature(algorithm._setup).parameters:
+            raise InputError(
+                f"{type(algorithm).__name__} takes no warm start; those of moo_nas do. Choose one, or "
+                "leave the warm start out."
+            )
+        start = {"warm_start": warm_start}
     try:
-        algorithm.setup(problem, termination=NoTermination(), seed=seed, verbose=False)
+        algorithm.setup(problem, termination=NoTermination(), seed=seed, verbose=False, **start)
     except MooNasError:
         raise
     except Exception as error:

@@ -1,5 +1,6 @@
 """The stop-watch: what it keeps, what it flags, and that it measures alone."""
 
+import errno
 import json
 import os
 import subprocess
@@ -190,6 +191,16 @@ def test_the_lock_is_let_go_of_where_a_measurement_fails():
     for _ in range(2):
         with pytest.raises(ZeroDivisionError), measuring("something"):
             raise ZeroDivisionError
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows locks otherwise")
+def test_a_folder_that_knows_no_locks_is_not_another_measurement(monkeypatch):
+    def flock(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(BusyError, match="cannot be used: No locks available"), measuring("something"):
+        pass
 
 
 def test_the_lock_is_one_for_all_of_a_machine_whatever_their_temporary_folder(tmp_path):

@@ -150,7 +150,7 @@ def test_run_json_says_what_was_run(tmp_path):
         assert isinstance(record[key], dict)
     assert (record["budget"], record["seed"], record["n_evaluations"], record["n_failed"]) == (20, 7, 20, 0)
     assert record["problem"]["image_size"] == 32
-    assert record["algorithm"]["pop_size"] == 40
+    assert record["algorithm"]["pop_size"] == 16
     assert record["wall_seconds"] > 0
 
 

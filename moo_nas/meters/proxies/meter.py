@@ -98,6 +98,7 @@ class ZeroCost(Meter):
         self.n_seeds = n_seeds
         self.init = init
         self.device = device
+        self.uses_gpu = device == "cuda"
         batches = self._batches()  # says now what is wrong with the data
         self.data_hash = [batch.hash for batch in batches]
         if n_classes < batches[0].n_classes:

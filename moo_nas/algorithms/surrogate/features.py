@@ -133,7 +133,7 @@ def _cell_blocks(space: CellSpace, genomes: IntArray) -> list[FloatArray]:
         for nodes in combinations(between, n_between):
             way = [1, *nodes, space.n_nodes]
             path = [number[pair] for pair in pairwise(way)]
-            whole = present[:, path].all(axis=1)
+            whole: BoolArray = np.asarray(present[:, path].all(axis=1))
             live[:, path] |= whole[:, None]
             n_paths += whole
             longest = np.maximum(longest, np.where(whole, len(path), 0))

@@ -19,7 +19,7 @@ Writes:  studies/results/compare_algorithms.csv (a row a run and budget), compar
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ SEEDS = 20
 FEW_SEEDS = 5  # for all that takes long
 SLOW = ("surrogate", "surrogate, no free metrics", "TPE (Optuna)")
 ADDITIVE_BUDGETS = {
-    **dict.fromkeys(SLOW, [25, 50, 100, 200, 400, 500]),
+    **{method: [25, 50, 100, 200, 400, 500] for method in SLOW},
     "NSGA-II (Optuna)": BUDGETS,  # what it takes for a trial grows with all before
 }
 
@@ -133,23 +133,25 @@ class Task:
         return list(found.values())
 
 
-def tasks(smoke: bool) -> Iterator[Task]:
-    """Yield every run, what takes longest first."""
+def tasks(smoke: bool) -> list[Task]:
+    """Return every run, what is quick first; the slow go to 200 evaluations first, few of them further."""
     if smoke:
         some = [(ALL, "cifar10, raspi4 latency"), (ADDITIVE, "error, latency, params")]
-        for (group, problem), method in itertools.product(some, (*OURS, *PEERS)):
-            for seed in range(2):
-                yield Task(group, problem, method, seed, (12, 20))
-        return
-    methods = sorted((*OURS, *PEERS), key=lambda method: method not in SLOW)
-    for seed, method in itertools.product(range(SEEDS), methods):
-        short = method in SLOW and seed >= FEW_SEEDS
-        for group, problem in cases():
-            if group == ADDITIVE:
-                if seed < FEW_SEEDS:
-                    yield Task(group, problem, method, seed, tuple(ADDITIVE_BUDGETS.get(method, LONG)))
-            else:
-                yield Task(group, problem, method, seed, tuple(BUDGETS[:4] if short else BUDGETS))
+        every = itertools.product(some, (*OURS, *PEERS), range(2))
+        return [Task(*where, method, seed, (12, 20)) for where, method, seed in every]
+    quick, short, long = [], [], []
+    for seed, (group, problem) in itertools.product(range(SEEDS), cases()):
+        for method in (*OURS, *PEERS):
+            where = (group, problem, method, seed)
+            few = seed < FEW_SEEDS
+            if group == ADDITIVE and few:
+                budgets = ADDITIVE_BUDGETS.get(method, LONG)
+                (long if method in SLOW else quick).append(Task(*where, tuple(budgets)))
+            elif group != ADDITIVE and method not in SLOW:
+                quick.append(Task(*where, tuple(BUDGETS)))
+            elif group != ADDITIVE:
+                (long if few else short).append(Task(*where, tuple(BUDGETS if few else BUDGETS[:4])))
+    return [*quick, *short, *long]
 
 
 def everything(options: Options) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from moo_nas.algorithms.nsga3 import NSGA3
 from moo_nas.algorithms.random_search import RandomSearch
 from moo_nas.algorithms.rvea import RVEA
 from moo_nas.algorithms.smsemoa import SMSEMOA
+from moo_nas.algorithms.surrogate import SurrogateSearch
 
 __all__ = [
     "CTAEA",
@@ -22,4 +23,5 @@ __all__ = [
     "HardwareAwareAging",
     "LocalSearch",
     "RandomSearch",
+    "SurrogateSearch",
 ]

@@ -6,7 +6,7 @@ import numpy as np
 from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 
-from moo_nas.arrays import IntArray
+from moo_nas.arrays import BoolArray, IntArray
 from moo_nas.errors import InputError
 from moo_nas.spaces import SearchSpace
 
@@ -77,6 +77,12 @@ class Unseen:
     def worth(self, genome: IntArray) -> bool:
         """Would a canonical genome ``(n_var,)`` be proposed, or another in place of it?"""
         return genome.tobytes() not in self._seen
+
+    def new(self, genomes: IntArray) -> BoolArray:
+        """Return which canonical genomes ``(n, n_var)`` can be measured and were not proposed, ``(n,)``."""
+        members = None if self._pool is None else self._pool.index
+        keys = [genome.tobytes() for genome in genomes]
+        return np.array([key not in self._seen and (members is None or key in members) for key in keys], bool)
 
     def _draw(self, n: int, found: list[IntArray], rng: np.random.Generator) -> None:
         for _ in range(_TRIES):

@@ -162,6 +162,8 @@ class NetworkTable:
         for row in np.flatnonzero(met & ~self._known):
             genome = np.array(np.unravel_index(row, self._n_choices), dtype=np.int64)
             blocks = self._decode(genome).blocks(self._cost.image_size, self._cost.n_classes)
-            self._costs[row] = self._cost.reduce(np.array([self._cost.block_cost(block) for block in blocks]))
+            # A cell that is repeated is one object: costed once.
+            costs = {id(block): self._cost.block_cost(block) for block in {id(b): b for b in blocks}.values()}
+            self._costs[row] = self._cost.reduce(np.array([costs[id(block)] for block in blocks]))
             self._known[row] = True
         return self._cost.derive(self._costs[rows])

@@ -23,6 +23,7 @@ SCALAR = (
     WeightedProduct.hard("score", {"params": None, "peak_activation_bytes": None}),
 )
 CASES = {
+    # The surrogate has tests of its own, with smaller budgets: it thinks between evaluations.
     "aging": AgingEvolution,
     "ctaea": CTAEA,
     "hae": HardwareAwareAging,

@@ -1,0 +1,234 @@
+"""A Gaussian process that is asked about the same candidates again and again."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg.lapack import dpotrf, dpotri
+from scipy.optimize import minimize
+
+from moo_nas.arrays import FloatArray, IntArray
+
+_ROOT_5 = np.sqrt(5.0)
+_JITTER = 1e-8
+_ITERATIONS = 25
+# The normal prior of the logarithms. Weights sum to about a half; they vary together by a spread of 1, and
+# each by one of 0.3 from that: with more freedom few observations are explained too well.
+_WEIGHTS, _TOGETHER, _EACH = 0.5, 1.0, 0.3
+# Means and spreads of the smooth part's variance, the linear part's, and the noise's.
+_AMPLITUDES = ((0.0, 1.0), (-1.0, 1.5), (-6.0, 1.5))
+_BOUND = 4.0  # spreads
+_SEARCHED = 400  # points at most, that hyper-parameters are found on
+
+
+class ConditionedProcess:
+    r"""A Gaussian process, linear and smooth, with a weight for each group of features.
+
+    .. math::
+        k(x, x') = s^2 M_{5/2}(r) + v^2 \sum_g w_g x_g^T x'_g,
+        \qquad r^2 = \sum_g w_g |x_g - x'_g|^2
+
+    with Matérn's smooth part and the same weights :math:`w_g` in both. Weights, amplitudes and noise
+    maximise the marginal likelihood times log-normal priors; each search starts from the last result.
+
+    Other than :class:`~moo_nas.meters.predictors.gaussian_process.GaussianProcess`, which is fitted once to
+    predict costs, it takes one more observation at a time, at a cost of :math:`O(n m)` for ``m`` candidates:
+    the candidates' rows of the Cholesky factor are kept and grow with it.
+
+    Args:
+        groups: The columns of each group.
+
+    Attributes:
+        mean: Of the candidates that are tracked, ``(m,)``.
+        variance: Of the same, without noise.
+
+    References:
+        C. Rasmussen, C. Williams. Gaussian Processes for Machine Learning. MIT Press 2006.
+        C. Hvarfner, E. Hellsten, L. Nardi. Vanilla Bayesian Optimization Performs Great in High
+        Dimensions. ICML 2024 (priors that grow with the number of features).
+    """
+
+    mean: FloatArray
+    variance: FloatArray
+
+    def __init__(self, groups: Sequence[IntArray]) -> None:
+        n = len(groups)
+        sizes = [len(group) for group in groups]
+        self._group = np.repeat(np.arange(n), sizes)
+        self._order = np.concatenate(groups) if groups else np.empty(0, dtype=np.int64)
+        weights = np.full(n, np.log(_WEIGHTS / max(n, 1)))
+        means, spreads = np.array(_AMPLITUDES).T
+        self._prior = np.concatenate([weights, means])
+        self._spread = np.concatenate([np.full(n, np.hypot(_TOGETHER, _EACH)), spreads])
+        precision = np.diag(self._spread**-2)
+        precision[:n, :n] = np.linalg.inv(_TOGETHER**2 + _EACH**2 * np.eye(n))
+        self._precision = precision
+        self.logs = self._prior.copy()
+        self.n_groups = n
+
+    def learn(self, features: FloatArray, targets: FloatArray) -> None:
+        """Find weights, amplitudes and noise from features ``(n, d)`` and targets ``(n,)``."""
+        if len(targets) > _SEARCHED:
+            # Of many the latest, which are where the search is, and of the others every so many.
+            half = _SEARCHED // 2
+            early = np.linspace(0, len(targets) - half - 1, half).astype(np.int64)
+            some = np.concatenate([early, np.arange(len(targets) - half, len(targets))])
+            features, targets = features[some], targets[some]
+        n = len(targets)
+        inner = np.array([f @ f.T for f in self._split(features)]).reshape(-1, n, n)
+        squares = np.diagonal(inner, axis1=1, axis2=2)
+        apart = np.maximum(squares[:, :, None] + squares[:, None, :] - 2 * inner, 0.0)
+        flat = (apart.reshape(-1, n * n), inner.reshape(-1, n * n))
+        found = minimize(
+            self._loss,
+            self.logs,
+            args=(*flat, targets),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=list(
+                zip(self._prior - _BOUND * self._spread, self._prior + _BOUND * self._spread, strict=True)
+            ),
+            options={"maxiter": _ITERATIONS},
+        )
+        self.logs = found.x
+
+    def _split(self, features: FloatArray) -> list[FloatArray]:
+        return [features[:, self._order[self._group == g]] for g in range(self.n_groups)]
+
+    def _loss(
+        self, logs: FloatArray, apart: FloatArray, inner: FloatArray, targets: FloatArray
+    ) -> tuple[float, FloatArray]:
+        """Return the negative log posterior of the hyper-parameters, and its gradient."""
+        n = len(targets)
+        weights, (smooth, linear, noise) = np.exp(logs[:-3]), np.exp(logs[-3:])
+        squared = (weights @ apart).reshape(n, n)
+        r = _ROOT_5 * np.sqrt(squared + 1e-12)
+        decay = np.exp(-r)
+        matern = (1 + r + squared * (5 / 3)) * decay
+        product = (weights @ inner).reshape(n, n)
+        covariance = smooth * matern + linear * product
+        covariance.flat[:: n + 1] += noise + _JITTER
+        away = logs - self._prior
+        pull = self._precision @ away
+        # LAPACK itself: what scipy does around it takes longer than the numbers do.
+        factor, failed = dpotrf(covariance, lower=1)
+        if failed:
+            return 1e25, np.zeros_like(logs)
+        inverse = _inverse(factor)
+        dual = inverse @ targets
+        loss = targets @ dual / 2 + np.log(np.diag(factor)).sum() + away @ pull / 2
+        slope = inverse - np.outer(dual, dual)  # twice the derivative by the covariance
+        by_square = slope * decay * (1 + r) * (-5 / 6 * smooth)
+        by_weight = apart @ by_square.ravel() + linear * (inner @ slope.ravel())
+        by_amplitude = [smooth * np.vdot(slope, matern), linear * np.vdot(slope, product)]
+        gradient = np.concatenate([weights * by_weight, by_amplitude, [noise * np.trace(slope)]]) / 2
+        return float(loss), gradient + pull
+
+    def condition(self, features: FloatArray, targets: FloatArray) -> None:
+        """Take observations ``(n, d)`` and ``(n,)`` in place of all before."""
+        self._points = self._scaled(features)
+        self._targets = targets
+        covariance = self._kernel(self._points, self._points)
+        covariance[np.diag_indices(len(targets))] += self.noise + _JITTER
+        self._factor = cholesky(covariance, lower=True, check_finite=False)
+        self._whitened = solve_triangular(self._factor, targets, lower=True, check_finite=False)
+
+    @property
+    def noise(self) -> float:
+        """The variance of what the features do not explain."""
+        return float(np.exp(self.logs[-1]))
+
+    def left_out(self) -> tuple[FloatArray, FloatArray]:
+        """Return each observation less its prediction from all others ``(n,)``, and the spread of that."""
+        inverse = _inverse(self._factor)
+        variance = 1 / np.diag(inverse)
+        return (inverse @ self._targets) * variance, np.sqrt(variance)
+
+    def predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the mean and the variance, without noise, at features ``(m, d)``."""
+        points = self._scaled(features)
+        rows = solve_triangular(
+            self._factor, self._kernel(self._points, points), lower=True, check_finite=False
+        )
+        return self._whitened @ rows, self._own(points) - np.einsum("ij,ij->j", rows, rows)
+
+    def track(self, features: FloatArray) -> None:
+        """Keep the predictions at candidates ``(m, d)`` up to date from here on."""
+        self._candidates = self._scaled(features)
+        self._rows = solve_triangular(
+            self._factor, self._kernel(self._points, self._candidates), lower=True, check_finite=False
+        )
+        self._sum_up()
+
+    def keep(self, index: IntArray) -> None:
+        """Track these candidates alone."""
+        self._candidates = self._candidates[index]
+        self._rows = np.ascontiguousarray(self._rows[:, index])
+        self.mean, self.variance = self.mean[index], self.variance[index]
+
+    def add(self, features: FloatArray, target: float) -> None:
+        """Take one more observation, at features ``(d,)``."""
+        point = self._scaled(features[None])
+        row = solve_triangular(
+            self._factor, self._kernel(self._points, point)[:, 0], lower=True, check_finite=False
+        )
+        own = np.sqrt(max(float(self._own(point)[0] + self.noise + _JITTER - row @ row), _JITTER))
+        whitened = (target - row @ self._whitened) / own
+        n = len(self._targets)
+        factor = np.zeros((n + 1, n + 1))
+        factor[:n, :n], factor[n, :n], factor[n, n] = self._factor, row, own
+        tracked = (self._kernel(point, self._candidates)[0] - row @ self._rows) / own
+        self._factor = factor
+        self._whitened = np.append(self._whitened, whitened)
+        self._targets = np.append(self._targets, target)
+        self._points = np.concatenate([self._points, point])
+        self._rows = np.concatenate([self._rows, tracked[None]])
+        self.mean = self.mean + whitened * tracked
+        self.variance = self.variance - tracked**2
+
+    def forget(self, n: int) -> None:
+        """Forget all observations but the first ``n``."""
+        self._factor, self._whitened = self._factor[:n, :n], self._whitened[:n]
+        self._targets, self._points, self._rows = self._targets[:n], self._points[:n], self._rows[:n]
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        self.mean = self._whitened @ self._rows
+        self.variance = self._own(self._candidates) - np.einsum("ij,ij->j", self._rows, self._rows)
+
+    def _scaled(self, features: FloatArray) -> FloatArray:
+        scaled: FloatArray = features[:, self._order] * np.exp(self.logs[:-3] / 2)[self._group]
+        return scaled
+
+    def _own(self, points: FloatArray) -> FloatArray:
+        smooth, linear = np.exp(self.logs[-3:-1])
+        own: FloatArray = smooth + linear * np.einsum("ij,ij->i", points, points)
+        return own
+
+    def _kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        smooth, linear = np.exp(self.logs[-3:-1])
+        product = left @ right.T
+        squared = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2 * product
+        # In place: matrices of observations by candidates are what time goes into.
+        np.maximum(squared, 0.0, out=squared)
+        r = np.sqrt(squared)
+        r *= _ROOT_5
+        squared *= 5 / 3
+        squared += r
+        squared += 1
+        np.negative(r, out=r)
+        np.exp(r, out=r)
+        squared *= r
+        squared *= smooth
+        product *= linear
+        squared += product
+        kernel: FloatArray = squared
+        return kernel
+
+
+def _inverse(factor: FloatArray) -> FloatArray:
+    """Return the inverse of the matrix that has this lower Cholesky factor."""
+    lower = np.tril(dpotri(factor, lower=1)[0])
+    inverse: FloatArray = lower + lower.T
+    inverse.flat[:: len(inverse) + 1] /= 2
+    return inverse

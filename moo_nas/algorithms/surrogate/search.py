@@ -1,0 +1,180 @@
+"""Surrogate-assisted search."""
+
+import functools
+from typing import Any
+
+import numpy as np
+from pymoo.core.algorithm import Algorithm
+from pymoo.core.population import Population
+from threadpoolctl import ThreadpoolController
+
+from moo_nas.algorithms.surrogate.acquisition import Acquisition
+from moo_nas.algorithms.surrogate.beliefs import Beliefs, Observations
+from moo_nas.algorithms.surrogate.candidates import Source
+from moo_nas.algorithms.surrogate.improvement import Normal
+from moo_nas.algorithms.unseen import Unseen, population
+from moo_nas.arrays import IntArray
+from moo_nas.errors import InputError
+from moo_nas.formulations.base import WORST
+from moo_nas.problem import NASProblem
+
+_GROWTH = 1.12  # of the observations until hyper-parameters are found again
+_LEAST_STEPS = 2
+_RENEWED = 5  # steps after which the candidates of a large space are made anew
+_SHORTLIST = 2000  # candidates kept between looks at all of them
+_SHORTLIST_OF_MANY, _PROMISING = 400, 2000  # of three or more objectives
+_EXTREME = 10  # steps from one extreme to the next
+
+
+class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
+    """Bayesian optimisation: Gaussian processes and expected hypervolume improvement.
+
+    After a few random networks each step evaluates the candidate whose expected hypervolume
+    improvement, times its probability of being feasible, is largest. Every objective and limit is
+    modelled by a process of its own, on genes, the network's structure and the metrics known in
+    advance; what is itself known in advance is no model's but exact. All genomes are candidates
+    where they are few (20,000), otherwise those that a short evolution on the models makes. Now and then the
+    extreme of one objective is looked at, whatever the volume says: models know least there. With one
+    objective this is the expected improvement.
+
+    Args:
+        n_initial: How many random networks are evaluated first.
+        batch_size: How many a step, evaluated in parallel; each after the first is chosen as if the ones
+            before had turned out as expected.
+        free_metrics: Are metrics looked at that are known before an evaluation (``problem.free``)?
+
+    References:
+        M. Emmerich, A. Deutz, J. Klinkenberg. Hypervolume-based Expected Improvement. CEC 2011.
+        D. Ginsbourger, R. Le Riche, L. Carraro. Kriging Is Well-Suited to Parallelize Optimization.
+        Springer 2010 (the kriging believer).
+    """
+
+    def __init__(
+        self, n_initial: int = 10, batch_size: int = 1, free_metrics: bool = True, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if n_initial < 2 or batch_size < 1:
+            raise InputError(
+                f"Surrogate search needs n_initial >= 2 and batch_size >= 1; got {n_initial}, {batch_size}."
+            )
+        self.n_initial = n_initial
+        self.batch_size = batch_size
+        self.free_metrics = free_metrics
+
+    def _setup(self, problem: Any, warm_start: IntArray | None = None, **kwargs: Any) -> None:
+        self._unseen = Unseen(problem, warm_start)
+        if not isinstance(problem, NASProblem):
+            raise InputError(f"Surrogate search models a NASProblem; got a {type(problem).__name__}.")
+        self.problem: NASProblem = problem
+        self._free = problem.free if self.free_metrics else ()
+        self._seen: Observations | None = None
+        self._n_learnt = 0
+        self._next_fit, self._next_candidates, self._next_extreme = 0, 0, 0
+        self._n_extremes = 0
+
+    def _initialize_infill(self) -> Population | None:
+        with _one_thread():
+            self._source = Source(self.problem, self._unseen, self.random_state, self._free)
+        self._beliefs = Beliefs(self._source.groups, self._source.known, self.problem.n_obj)
+        return population(self._unseen.first(self.n_initial, self.random_state))
+
+    def _initialize_advance(self, infills: Population | None = None, **kwargs: Any) -> None:
+        self._advance(infills)
+
+    def _advance(self, infills: Population | None = None, **kwargs: Any) -> None:
+        if infills is None:
+            return
+        # Only the best are kept as a population: all that was seen is kept for the models.
+        self.pop = Population.merge(self.opt, infills)
+        f, n_limits = infills.get("F"), self.problem.formulation.n_ieq_constr
+        g = infills.get("G")[:, :n_limits] if n_limits else np.empty((len(f), 0))
+        new = Observations(self._source.of(infills.get("X")), f, 1 + g, (f >= WORST).any(axis=1))
+        self._seen = new if self._seen is None else self._seen.then(new)
+
+    def _infill(self) -> Population | None:
+        with _one_thread():
+            chosen = self._choose()
+        infills = population(self._unseen.fresh(self.batch_size, lambda n: chosen[:n], self.random_state))
+        if infills is None:
+            self.termination.force_termination = True
+        return infills
+
+    def _choose(self) -> IntArray:
+        """Return the genomes to evaluate next; fewer than asked for where there are no candidates."""
+        chosen: list[IntArray] = []
+        seen = self._seen
+        if seen is None or (~seen.failed).sum() < 2:
+            return np.empty((0, self.problem.space.n_var), dtype=np.int64)
+        is_new = self._update(seen)
+        beliefs = self._beliefs
+        if len(beliefs.candidates) == 0:
+            return np.empty((0, self.problem.space.n_var), dtype=np.int64)
+        if is_new:
+            self._predicted = beliefs.means()[beliefs.is_likely()]
+        acquisition = Acquisition(beliefs.scaled(seen.f[seen.feasible]), self._predicted)
+        if is_new:
+            extreme = self._extreme(seen)
+            if extreme is not None:
+                self._take(extreme, acquisition, chosen)
+            self._shorten(acquisition)
+        while len(chosen) < self.batch_size and len(beliefs.candidates):
+            worth = acquisition(beliefs.objectives(), beliefs.feasibility())
+            self._take(int(worth.argmax()), acquisition, chosen)
+        return np.array(chosen)
+
+    def _take(self, candidate: int, acquisition: Acquisition, chosen: list[IntArray]) -> None:
+        """Choose a candidate; more are chosen as if it had turned out as expected."""
+        beliefs = self._beliefs
+        chosen.append(beliefs.candidates.genomes[candidate])
+        if len(chosen) < self.batch_size:
+            acquisition.add(beliefs.imagine(candidate))
+        beliefs.keep(np.delete(np.arange(len(beliefs.candidates)), candidate))
+
+    def _update(self, seen: Observations) -> bool:
+        """Take in all that was seen; return whether there are new candidates."""
+        n, beliefs, new = len(seen), self._beliefs, seen.after(self._n_learnt)
+        self._n_learnt = n
+        is_due = n >= self._next_fit or not beliefs.takes(new)
+        if not is_due and n < self._next_candidates and len(beliefs.candidates):
+            beliefs.add(new)
+            return False
+        if is_due:
+            beliefs.learn(seen)
+            self._next_fit = max(n + _LEAST_STEPS, int(n * _GROWTH))
+        else:
+            beliefs.recall(seen)
+        self._next_candidates = self._next_fit if self._source.enumerates else n + _RENEWED
+        beliefs.watch(self._source.fresh(seen.candidates, beliefs.expected, self.random_state))
+        return True
+
+    def _shorten(self, acquisition: Acquisition) -> None:
+        """Keep the candidates that are worth most: until all are looked at again, few others would be."""
+        beliefs = self._beliefs
+        if self.problem.n_obj > 2:
+            beliefs.keep(acquisition.promising(beliefs.objectives(), beliefs.feasibility(), _PROMISING))
+        n = _SHORTLIST if self.problem.n_obj <= 2 else _SHORTLIST_OF_MANY
+        if len(beliefs.candidates) > n:
+            worth = acquisition(beliefs.objectives(), beliefs.feasibility())
+            beliefs.keep(np.sort(np.argpartition(-worth, n)[:n]))
+
+    def _extreme(self, seen: Observations) -> int | None:
+        """Return the candidate expected to better the least of an objective most, if it is time for one."""
+        beliefs, objectives = self._beliefs, self._beliefs.objectives()
+        unknown = [j for j, belief in enumerate(objectives) if isinstance(belief, Normal)]
+        if len(seen) < self._next_extreme or len(objectives) == 1 or not unknown or not seen.feasible.any():
+            return None
+        self._next_extreme = len(seen) + _EXTREME
+        j = unknown[-1 - self._n_extremes % len(unknown)]  # costs come last, mostly
+        self._n_extremes += 1
+        least = beliefs.scaled(seen.f[seen.feasible])[:, j].min(keepdims=True)
+        return int((objectives[j].below(least)[:, 0] * beliefs.feasibility()).argmax())
+
+
+@functools.cache
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _one_thread() -> Any:
+    """Return a context in which linear algebra takes one thread: with more, sums round otherwise."""
+    return _threads().limit(limits=1, user_api="blas")

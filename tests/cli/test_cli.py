@@ -298,7 +298,14 @@ def test_compare_runs_every_pair_and_says_which_is_refused(capfd):
     arguments = ["compare", "haenas", "--formulations", "single,constrained,product,pareto"]
     arguments += ["--algorithms", "nsga2,hae", "--seeds", "1", "--budget", "8", "--jobs", "1", *QUICK]
     arguments += ["--problem-option", "n_reference=8", "--problem-option", "n_networks=5"]
-    arguments += ["--problem-option", "latency_size=32", "--out", "here"]
+    arguments += [
+        "--problem-option",
+        "latency_size=32",
+        "--problem-option",
+        "latency_rounds=2",
+        "--out",
+        "here",
+    ]
     assert main(arguments) == DONE
     table = pd.read_csv("here/comparison.csv")
     ran = table[table["stop_reason"] == "budget"]

@@ -9,8 +9,9 @@ import numpy as np
 
 from moo_nas.arrays import FloatArray, IntArray, stable_hash, stable_seed
 from moo_nas.errors import InputError, unknown
+from moo_nas.evaluation.chunk import Outcome, measure_chunk
 from moo_nas.evaluation.evaluations import Evaluations
-from moo_nas.evaluation.runner import Outcome, Runner, measure_chunk
+from moo_nas.evaluation.runner import Runner
 from moo_nas.evaluation.store import Measurement, Store
 from moo_nas.meters import Aggregate, Meter, Metric
 from moo_nas.spaces import SearchSpace

@@ -2,7 +2,8 @@
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -79,17 +80,16 @@ class Session:
         self._prefix = prefix
         self._alone = alone
         self._grid = grid
-        self._sitting = f"{ENERGY}{name}/{datetime.now(UTC).isoformat()}"
+        self._sitting = ""
         self._numbers = itertools.count()
-        asked = (*self._problem.metrics, *self._problem.optional_metrics)
-        self._footprint = Footprint(self._problem.evaluator.uses_gpu(asked), self._keep_energy)
+        self._footprint: Footprint | None = None
         self.steps: Steps | None = None
         self._clock = (0.0, 0.0)
         self._problem.evaluator.listener = self._measuring
 
     def run(self) -> Run:
         """Search, measure the front, write the files, and return the run."""
-        with self._footprint:
+        with self.at_work():
             try:
                 steps = self.begin()
                 stop_reason = self._search(steps)
@@ -100,16 +100,26 @@ class Session:
                 steps, stop_reason = self.steps, "interrupted"
             return self.end(steps, stop_reason)
 
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Count the time and the energy of what is done inside as the run's."""
+        self._sitting = f"{ENERGY}{self._name}/{datetime.now(UTC).isoformat()}"
+        asked = (*self._problem.metrics, *self._problem.optional_metrics)
+        self._footprint = Footprint(self._problem.evaluator.uses_gpu(asked), self._keep_energy)
+        self._clock = self._now()
+        with self._footprint:
+            yield
+
     def begin(self) -> Steps:
         """Set up what the run depends on, and return its steps, none of them taken."""
-        self._clock = self._now()
         if self._store.definition(self._name) is None:
             self._store.begin(self._name, self._definition)
         self._tell("set-up")
         self._problem.fitted()
         self.steps = Steps(self._algorithm, self._stops)
         if self._folder is not None and self._folder.read(self._prefix + "run.json") is None:
-            self._footprint.read()
+            if self._footprint is not None:
+                self._footprint.read()
             self._write_record(None)
         return self.steps
 
@@ -136,7 +146,8 @@ class Session:
                 run.measured = measure_front(run, self._problem, self._tell)
             except KeyboardInterrupt:
                 stop_reason = "interrupted"
-        self._footprint.finish()
+        if self._footprint is not None:
+            self._footprint.finish()
         run.record = self._write_record(stop_reason)
         if self._folder is not None:
             publish_run(run, self._folder, self._prefix, pictures=self._alone)

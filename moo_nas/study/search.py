@@ -16,7 +16,7 @@ from pymoo.core.termination import NoTermination
 from moo_nas import registry
 from moo_nas.arrays import IntArray, stable_hash
 from moo_nas.errors import InputError, MooNasError
-from moo_nas.evaluation import Runner, Store
+from moo_nas.evaluation import Runner
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
 from moo_nas.study.carbon import WORLD_GRID, check_grid
@@ -93,10 +93,7 @@ def search(
     plan = Plan.of(problem, formulation, algorithm, stops, seed, runner, warm_start)
     folder = None if out is None else Folder(out, plan.definition)
     try:
-        # Without a folder the problem's own store has what it measured before.
-        name = f"{NAME} {stable_hash(plan.definition)}" if folder is None else NAME
-        ready = plan.ready(None if folder is None else folder.store)
-        return Session(name, ready, plan.definition, folder, progress, grid=grid).run()
+        return plan.session(folder, progress, grid).run()
     finally:
         runner.close()
         if folder is not None:
@@ -148,10 +145,15 @@ class Plan:
         definition = define(known, description, stops, seed, start, runner)
         return cls(problem, algorithm, seed, runner, start, definition)
 
-    def ready(self, store: Store | None) -> Algorithm:
-        """Return the algorithm set up on the problem with a store; None for the problem's own."""
-        store = self.problem.evaluator.store if store is None else store
-        return set_up(self.algorithm, self.problem.at(store, self.runner), self.seed, self.warm_start)
+    def session(
+        self, folder: Folder | None, progress: Listener | None = None, grid: float = WORLD_GRID
+    ) -> Session:
+        """Return a session of the run in a folder; see :class:`Session`."""
+        # Without a folder the problem's own store has what it measured before.
+        store = self.problem.evaluator.store if folder is None else folder.store
+        name = f"{NAME} {stable_hash(self.definition)}" if folder is None else NAME
+        ready = set_up(self.algorithm, self.problem.at(store, self.runner), self.seed, self.warm_start)
+        return Session(name, ready, self.definition, folder, progress, grid=grid)
 
 
 def prepare_algorithm(algorithm: str | Algorithm, seed: int) -> tuple[Algorithm, dict[str, Any]]:

@@ -44,6 +44,6 @@ class External(Meter):
         """
         raise SourceError(
             f"'{self.metrics[0].name}' is measured elsewhere: open the run with Run.open, ask it what to "
-            "measure, and tell it the values. Where a limit, target or scale would be taken from a "
-            "reference sample, give it as a number."
+            "measure, and tell it the values. Limits and targets of a run with it are numbers, as there is "
+            "no reference sample to take them from, and a product's score has scale=False."
         )

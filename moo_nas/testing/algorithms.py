@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from moo_nas.arrays import FloatArray, IntArray, stable_seed
-from moo_nas.errors import SourceError
 from moo_nas.evaluation import Evaluator
 from moo_nas.evaluation.evaluator import genome_text
 from moo_nas.formulations import Constrained, Formulation, Pareto, Single
@@ -239,22 +238,16 @@ class AlgorithmKit(ABC):
         assert begun.table.genomes.tolist() == ended.table.genomes[: len(begun.table)].tolist()
         assert _same(ended, self.searched(formulation))
 
-    def test_told_in_any_order_by_whom_it_is_asked_it_is_the_same_run(self, tmp_path: Path) -> None:
-        for number, formulation in enumerate(self.formulations[-2:]):
+    def test_told_in_any_order_what_was_measured_elsewhere_it_is_the_same_run(self, tmp_path: Path) -> None:
+        for formulation in self.formulations[:2][-1:]:
             here = self.problem(formulation, failing=0.25).also_measuring(["score"])
             by_name = StandIn(("score",), failing=0.25)
             sources = [Analytic(32, 10), External("score", "1", "max")]
             evaluator = Evaluator(here.space, sources, n_reference=20)
             elsewhere = NASProblem(evaluator, formulation).also_measuring(["score"])
             budget = self.budget // 2
-            out = tmp_path / str(number)
-            rng = np.random.default_rng(number)
-            try:
-                run = Run.open(elsewhere, None, self.algorithm(), budget, out=out)
-            except SourceError:
-                # A fitness whose scale comes from a sample of what only others can measure.
-                assert not isinstance(formulation, Pareto | Constrained)
-                continue
+            rng = np.random.default_rng(0)
+            run = Run.open(elsewhere, None, self.algorithm(), budget, out=tmp_path)
             while len(proposals := run.ask(budget)):
                 for i in rng.permutation(len(proposals)):
                     architecture = Architecture.parse(proposals["architecture"][i])
@@ -263,7 +256,7 @@ class AlgorithmKit(ABC):
                     run.tell(proposals["id"][i], told, reason)
                 if rng.random() < 0.2:  # another process goes on
                     run.close()
-                    run = Run.open(elsewhere, None, self.algorithm(), budget, out=out)
+                    run = Run.open(elsewhere, None, self.algorithm(), budget, out=tmp_path)
             run.close()
             assert _same(run, search(here, None, self.algorithm(), budget))
 

@@ -131,7 +131,8 @@ while len(table := run.ask(3)):
 
 def test_killed_between_two_tells_and_opened_again_it_ends_as_an_unbroken_one(tmp_path, measured_here):
     for told in (4, 5):
-        done = subprocess.run([sys.executable, "-c", ELSEWHERE, str(tmp_path), str(told)], check=False)
+        command = [sys.executable, "-c", ELSEWHERE, str(tmp_path), str(told)]
+        done = subprocess.run(command, cwd=Path(__file__).parents[2], check=False)
         assert done.returncode == -signal.SIGKILL
     assert len(kept(tmp_path)[0]) == 9
     with opened(tmp_path) as run:

@@ -58,6 +58,9 @@ MaxSeconds = Annotated[
 Stagnates = Annotated[
     int | None, typer.Option(help="Over how many evaluations the hypervolume has to grow by a thousandth.")
 ]
+Timeout = Annotated[
+    float | None, typer.Option(help="How many seconds an architecture may take a meter; then it has failed.")
+]
 WarmStart = Annotated[
     Path | None, typer.Option(help="The front.csv of another run: its networks are evaluated first.")
 ]
@@ -88,6 +91,7 @@ def search(
     warm_start: WarmStart = None,
     max_seconds: MaxSeconds = None,
     stagnation: Stagnates = None,
+    timeout: Timeout = None,
 ) -> None:
     """Search a problem. The same command on the same folder continues it."""
     made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
@@ -95,7 +99,15 @@ def search(
     solver = registry.make("algorithm", algorithm, _pairs(algorithm_option, "--algorithm-option"))
     name = f"{problem}-{formulation}-{algorithm}-{budget}-seed{seed}"
     folder = out or _default_folder(
-        name, objectives, limit, problem_option, algorithm_option, _text(warm_start), max_seconds, stagnation
+        name,
+        objectives,
+        limit,
+        problem_option,
+        algorithm_option,
+        _text(warm_start),
+        max_seconds,
+        stagnation,
+        timeout,
     )
     start = None if warm_start is None else read_warm_start(warm_start)
     with _bar() as listen:
@@ -104,6 +116,7 @@ def search(
             warm_start=start,
             max_seconds=max_seconds,
             stagnation=stagnation,
+            timeout_s=timeout,
         )
     print_run(run, _out)
     raise typer.Exit(INTERRUPTED if run.stop_reason == "interrupted" else DONE)
@@ -127,6 +140,7 @@ def compare(
     warm_start: WarmStart = None,
     max_seconds: MaxSeconds = None,
     stagnation: Stagnates = None,
+    timeout: Timeout = None,
 ) -> None:
     """Compare formulations and algorithms on one problem, budget and store."""
     made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
@@ -140,7 +154,7 @@ def compare(
     folder = out or _default_folder(
         name,
         *(formulations, algorithms, objectives, limit, problem_option),
-        *(_text(warm_start), max_seconds, stagnation),
+        *(_text(warm_start), max_seconds, stagnation, timeout),
     )
     with _bar() as listen:
         comparison = run_comparison(
@@ -150,6 +164,7 @@ def compare(
             warm_start=None if warm_start is None else read_warm_start(warm_start),
             max_seconds=max_seconds,
             stagnation=stagnation,
+            timeout_s=timeout,
         )
     print_comparison(comparison, _out)
     interrupted = any(run.stop_reason == "interrupted" for run in comparison.runs.values())

@@ -97,6 +97,10 @@ class Meter(ABC):
         """
         return self
 
+    def load(self) -> None:
+        """Load what measuring needs and is slow to load, in a new process: no time-out counts it."""
+        return
+
     def prepare(self, space: SearchSpace, memory: Memory, seed: int) -> Self:
         """Return the meter ready to measure: fitted or calibrated, from memory where it was before."""
         return self

@@ -2,7 +2,8 @@
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -55,6 +56,10 @@ class Session:
         prefix: Where in the folder its files go.
         alone: Measure the front at the end and write pictures and a page; a comparison has its own.
         grid: The carbon intensity of the machine's electricity in g/kWh.
+
+    Attributes:
+        problem: The problem that the algorithm made of it.
+        steps: The steps taken, once it has begun.
     """
 
     def __init__(
@@ -70,8 +75,8 @@ class Session:
     ) -> None:
         self._name = name
         self._algorithm = algorithm
-        self._problem: NASProblem = algorithm.problem
-        self._store = self._problem.evaluator.store
+        self.problem: NASProblem = algorithm.problem
+        self._store = self.problem.evaluator.store
         self._definition = definition
         self._stops = Stops.of(definition)
         self._folder = folder
@@ -79,17 +84,16 @@ class Session:
         self._prefix = prefix
         self._alone = alone
         self._grid = grid
-        self._sitting = f"{ENERGY}{name}/{datetime.now(UTC).isoformat()}"
+        self._sitting = ""
         self._numbers = itertools.count()
-        asked = (*self._problem.metrics, *self._problem.optional_metrics)
-        self._footprint = Footprint(self._problem.evaluator.uses_gpu(asked), self._keep_energy)
+        self._footprint: Footprint | None = None
         self.steps: Steps | None = None
         self._clock = (0.0, 0.0)
-        self._problem.evaluator.listener = self._measuring
+        self.problem.evaluator.listener = self._measuring
 
     def run(self) -> Run:
         """Search, measure the front, write the files, and return the run."""
-        with self._footprint:
+        with self.at_work():
             try:
                 steps = self.begin()
                 stop_reason = self._search(steps)
@@ -100,16 +104,26 @@ class Session:
                 steps, stop_reason = self.steps, "interrupted"
             return self.end(steps, stop_reason)
 
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Count the time and the energy of what is done inside as the run's."""
+        self._sitting = f"{ENERGY}{self._name}/{datetime.now(UTC).isoformat()}"
+        asked = (*self.problem.metrics, *self.problem.optional_metrics)
+        self._footprint = Footprint(self.problem.evaluator.uses_gpu(asked), self._keep_energy)
+        self._clock = self._now()
+        with self._footprint:
+            yield
+
     def begin(self) -> Steps:
         """Set up what the run depends on, and return its steps, none of them taken."""
-        self._clock = self._now()
         if self._store.definition(self._name) is None:
             self._store.begin(self._name, self._definition)
         self._tell("set-up")
-        self._problem.fitted()
+        self.problem.fitted()
         self.steps = Steps(self._algorithm, self._stops)
         if self._folder is not None and self._folder.read(self._prefix + "run.json") is None:
-            self._footprint.read()
+            if self._footprint is not None:
+                self._footprint.read()
             self._write_record(None)
         return self.steps
 
@@ -122,31 +136,42 @@ class Session:
         self._spend()
         self._tell("search")
 
+    def so_far(self, steps: Steps) -> Run:
+        """Return the run as far as its steps have got, with a record that says that it goes on."""
+        run = self._made(steps)
+        run.record = self._write_record(None)
+        return run
+
     def end(self, steps: Steps, stop_reason: str) -> Run:
         """Measure the front, write the files, and return the run."""
-        table = steps.table
-        folder = None if self._folder is None else self._folder.path / self._prefix
-        outside = self._problem.evaluator.outside(table.genomes, (metric.name for metric in table.metrics))
-        formulation = self._problem.fitted()
-        run = Run(self._name, self._problem.space, formulation, table, {}, folder, outside=outside)
+        run = self._made(steps)
         if stop_reason != "interrupted" and not run.feasible.any():
             stop_reason = "infeasible"
         if self._alone and stop_reason != "interrupted":
             try:
-                run.measured = measure_front(run, self._problem, self._tell)
+                run.measured = measure_front(run, self.problem, self._tell)
             except KeyboardInterrupt:
                 stop_reason = "interrupted"
-        self._footprint.finish()
+        if self._footprint is not None:
+            self._footprint.finish()
         run.record = self._write_record(stop_reason)
         if self._folder is not None:
             publish_run(run, self._folder, self._prefix, pictures=self._alone)
         return run
 
+    def _made(self, steps: Steps) -> Run:
+        """Return the run that steps make, without a record."""
+        table = steps.table
+        folder = None if self._folder is None else self._folder.path / self._prefix
+        outside = self.problem.evaluator.outside(table.genomes, (metric.name for metric in table.metrics))
+        formulation = self.problem.fitted()
+        return Run(self._name, self.problem.space, formulation, table, {}, folder, outside=outside)
+
     def _search(self, steps: Steps) -> str:
         """Search until something ends it, and return the stop reason."""
         n_before = self._store.n_logged(self._name)
         while (genomes := steps.ask()) is not None:
-            self.answer(steps, self._problem.evaluations(genomes))
+            self.answer(steps, self.problem.evaluations(genomes))
             if steps.stop_reason is None and self._out_of_time(len(steps), n_before):
                 return "time"
         assert steps.stop_reason is not None
@@ -162,14 +187,14 @@ class Session:
         self._spend()
         assert self.steps is not None
         counts = (len(self.steps), self.steps.n_failed)
-        record = run_record(self._name, self._definition, self._problem, stop_reason, counts, self._grid)
+        record = run_record(self._name, self._definition, self.problem, stop_reason, counts, self._grid)
         return record if self._folder is None else write_record(record, self._folder, self._prefix)
 
     def _keep_energy(self, reading: Reading) -> None:
         self._store.recall(f"{self._sitting}/{next(self._numbers)}", lambda: reading)
 
     def _now(self) -> tuple[float, float]:
-        worked = self._problem.evaluator.runner.worker_seconds
+        worked = self.problem.evaluator.runner.worker_seconds
         return time.perf_counter(), time.process_time() + worked
 
     def _spend(self) -> None:

@@ -85,9 +85,7 @@ class Steps:
     def answer(self, table: Evaluations) -> Evaluations:
         """Take in what measuring the step's genomes gave, and return the rows that are new."""
         f, g = self._problem.fg(table)
-        fresh = [
-            row for row in self._first(table.genomes) if genome_text(table.genomes[row]) not in self._seen
-        ]
+        fresh = self.new_rows(table.genomes)
         new = table.rows(fresh)
         self._seen.update(map(genome_text, new.genomes))
         if self._left is not None:
@@ -115,6 +113,14 @@ class Steps:
             self.stop_reason = "stagnated"
         return new
 
+    def new_rows(self, genomes: IntArray) -> list[int]:
+        """Return the rows of canonical genomes ``(n, n_var)`` not evaluated yet, each network once."""
+        rows: dict[str, int] = {}
+        for row, text in enumerate(map(genome_text, genomes)):
+            if text not in self._seen:
+                rows.setdefault(text, row)
+        return list(rows.values())
+
     def _asked(self) -> Population:
         # MOEA/D and some others of pymoo's ask for one individual at a time.
         if isinstance(self._infills, Individual):
@@ -135,10 +141,3 @@ class Steps:
                     return row
                 new.add(text)
         return len(genomes)
-
-    def _first(self, genomes: IntArray) -> list[int]:
-        """Return the rows of genomes that no row before them equals."""
-        rows: dict[str, int] = {}
-        for row, text in enumerate(map(genome_text, genomes)):
-            rows.setdefault(text, row)
-        return list(rows.values())

@@ -10,8 +10,9 @@ import numpy as np
 
 from moo_nas.arrays import FloatArray, IntArray, stable_seed
 from moo_nas.evaluation import Evaluator
-from moo_nas.formulations import Constrained, Formulation, Pareto, Single
-from moo_nas.meters import Analytic, Meter, Metric
+from moo_nas.evaluation.evaluator import genome_text
+from moo_nas.formulations import Constrained, Formulation, Pareto, Single, WeightedProduct
+from moo_nas.meters import Analytic, External, Meter, Metric
 from moo_nas.problem import Failures, NASProblem
 from moo_nas.spaces import Architecture, CellSpace, Head, SearchSpace, StageChoices, StageSpace, Stem
 from moo_nas.study import Progress, Run, search
@@ -239,6 +240,30 @@ class AlgorithmKit(ABC):
         assert begun.table.genomes.tolist() == ended.table.genomes[: len(begun.table)].tolist()
         assert _same(ended, self.searched(formulation))
 
+    def test_told_in_any_order_what_was_measured_elsewhere_it_is_the_same_run(self, tmp_path: Path) -> None:
+        # A product's scale comes from a sample, which nobody tells.
+        possible = [f for f in self.formulations[:2] if not isinstance(f, WeightedProduct)]
+        for formulation in possible[-1:]:
+            here = self.problem(formulation, failing=0.25).also_measuring(["score"])
+            by_name = StandIn(("score",), failing=0.25)
+            sources = [Analytic(32, 10), External("score", "1", "max")]
+            evaluator = Evaluator(here.space, sources, n_reference=20)
+            elsewhere = NASProblem(evaluator, formulation).also_measuring(["score"])
+            budget = self.budget // 2
+            rng = np.random.default_rng(0)
+            run = Run.open(elsewhere, None, self.algorithm(), budget, out=tmp_path)
+            while len(proposals := run.ask(budget)):
+                for i in rng.permutation(len(proposals)):
+                    architecture = Architecture.parse(proposals["architecture"][i])
+                    seed = stable_seed(0, genome_text(here.space.encode(architecture)))
+                    told, reason = _measured(by_name, architecture, seed)
+                    run.tell(proposals["id"][i], told, reason)
+                if rng.random() < 0.2:  # another process goes on
+                    run.close()
+                    run = Run.open(elsewhere, None, self.algorithm(), budget, out=tmp_path)
+            run.close()
+            assert _same(run, search(here, None, self.algorithm(), budget))
+
     def test_a_search_leaves_the_given_instance_as_it_was(self) -> None:
         for formulation in self.formulations:
             algorithm = self.algorithm()
@@ -290,6 +315,17 @@ def _step(algorithm: "Algorithm") -> IntArray:
     algorithm.tell(infills=infills)
     genomes: IntArray = infills.get("X")
     return genomes
+
+
+def _measured(
+    meter: StandIn, architecture: Architecture, seed: int
+) -> tuple[dict[str, float] | None, str | None]:
+    """Return what is told of an architecture: its metrics, or why there are none."""
+    try:
+        (row,) = meter.measure([architecture], [seed])
+    except ArithmeticError as error:
+        return None, f"{type(error).__name__}: {error}"
+    return {metric.name: float(value) for metric, value in zip(meter.metrics, row, strict=True)}, None
 
 
 def _same(one: Run, other: Run) -> bool:

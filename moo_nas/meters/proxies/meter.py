@@ -131,6 +131,14 @@ class ZeroCost(Meter):
         meter.metrics = tuple(metric for metric in self.metrics if metric.name in names)
         return meter
 
+    def load(self) -> None:
+        import torch  # noqa: F401  # takes seconds
+
+        from moo_nas.meters.proxies import passes  # noqa: F401
+        from moo_nas.networks import build  # noqa: F401
+
+        self._unchanged_batches()
+
     def measure(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
         import torch
 

@@ -23,7 +23,7 @@ _LEAST_STEPS = 2
 _RENEWED = 5  # steps after which the candidates of a large space are made anew
 _SHORTLIST = 2000  # candidates kept between looks at all of them
 _SHORTLIST_OF_MANY, _PROMISING = 400, 2000  # of three or more objectives
-_EXTREME = 10  # steps from one extreme to the next
+_APART = 2.0  # times as many observations from one extreme to the next
 
 
 class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
@@ -33,9 +33,9 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
     improvement, times its probability of being feasible, is largest. Every objective and limit is
     modelled by a process of its own, on genes, the network's structure and the metrics known in
     advance; what is itself known in advance is no model's but exact. All genomes are candidates
-    where they are few (20,000), otherwise those that a short evolution on the models makes. Now and then the
-    extreme of one objective is looked at, whatever the volume says: models know least there. With one
-    objective this is the expected improvement.
+    where they are few (20,000), otherwise those that a short evolution on the models makes. Each time
+    observations have doubled, the extreme of one objective is looked at, whatever the volume says:
+    models know least there. With one objective all this is the expected improvement.
 
     Args:
         n_initial: How many random networks are evaluated first.
@@ -163,7 +163,7 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         unknown = [j for j, belief in enumerate(objectives) if isinstance(belief, Normal)]
         if len(seen) < self._next_extreme or len(objectives) == 1 or not unknown or not seen.feasible.any():
             return None
-        self._next_extreme = len(seen) + _EXTREME
+        self._next_extreme = int(_APART * len(seen))
         j = unknown[-1 - self._n_extremes % len(unknown)]  # costs come last, mostly
         self._n_extremes += 1
         least = beliefs.scaled(seen.f[seen.feasible])[:, j].min(keepdims=True)

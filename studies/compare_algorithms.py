@@ -46,7 +46,9 @@ FEW_SEEDS = 5  # for all that takes long, and for KIN
 SLOW = ("surrogate", "surrogate, no free metrics", "TPE (Optuna)")
 ADDITIVE_BUDGETS = {
     **{method: [25, 50, 100, 200, 400, 500] for method in SLOW},
-    "NSGA-II (Optuna)": BUDGETS,  # what it takes for a trial grows with all before
+    # What these take for a step grows with all before.
+    "NSGA-II (Optuna)": BUDGETS,
+    "local search": BUDGETS,
 }
 
 OURS: dict[str, Callable[[], Any]] = {

@@ -7,8 +7,28 @@ measurements into what the Algorithm minimises.
 Importing moo_nas never imports torch: a search on formulas and tables does without it.
 """
 
-from moo_nas.formulations import Constrained, Pareto, Single, WeightedProduct
+from moo_nas.formulations import (
+    Constrained,
+    Pareto,
+    ReferencePoint,
+    Single,
+    Tchebycheff,
+    WeightedProduct,
+    WeightedSum,
+)
 from moo_nas.problem import NASProblem
 from moo_nas.study import Run, compare, search
 
-__all__ = ["Constrained", "NASProblem", "Pareto", "Run", "Single", "WeightedProduct", "compare", "search"]
+__all__ = [
+    "Constrained",
+    "NASProblem",
+    "Pareto",
+    "ReferencePoint",
+    "Run",
+    "Single",
+    "Tchebycheff",
+    "WeightedProduct",
+    "WeightedSum",
+    "compare",
+    "search",
+]

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -27,7 +26,7 @@ from moo_nas.study import Progress
 from moo_nas.study import compare as run_comparison
 from moo_nas.study import search as run_search
 from moo_nas.study.carbon import WORLD_GRID
-from moo_nas.study.export import export_networks, import_table, measure_table
+from moo_nas.study.export import export_networks, import_table, measure_table, worth
 from moo_nas.study.proxies import judge_proxies
 from moo_nas.study.warm_start import read_warm_start
 
@@ -41,8 +40,9 @@ app = typer.Typer(
 )
 measure = typer.Typer(help="Measurements for predictors: networks go out to other devices, tables come back.")
 app.add_typer(measure, name="measure")
-_out = Console(highlight=False, soft_wrap=True)
-_err = Console(highlight=False, soft_wrap=True, stderr=True)
+# Without markup: a path with brackets is printed as it is.
+_out = Console(highlight=False, soft_wrap=True, markup=False)
+_err = Console(highlight=False, soft_wrap=True, stderr=True, markup=False)
 
 ProblemName = Annotated[str, typer.Argument(help="What to search; see 'moo-nas list'.")]
 Objectives = Annotated[str | None, typer.Option(help="Metrics, separated by commas; the first is the score.")]
@@ -52,6 +52,15 @@ Limits = Annotated[
 Budget = Annotated[int, typer.Option(help="How many distinct architectures are evaluated.")]
 Jobs = Annotated[int, typer.Option(help="How many processes measure; -1 uses every core.")]
 Grid = Annotated[float, typer.Option(help="Carbon intensity of the electricity, g/kWh.")]
+MaxSeconds = Annotated[
+    float | None, typer.Option(help="How long a search may be at work, over all sittings.")
+]
+Stagnates = Annotated[
+    int | None, typer.Option(help="Over how many evaluations the hypervolume has to grow by a thousandth.")
+]
+Timeout = Annotated[
+    float | None, typer.Option(help="How many seconds an architecture may take a meter; then it has failed.")
+]
 WarmStart = Annotated[
     Path | None, typer.Option(help="The front.csv of another run: its networks are evaluated first.")
 ]
@@ -80,18 +89,35 @@ def search(
     ] = None,
     grid: Grid = WORLD_GRID,
     warm_start: WarmStart = None,
+    max_seconds: MaxSeconds = None,
+    stagnation: Stagnates = None,
+    timeout: Timeout = None,
 ) -> None:
     """Search a problem. The same command on the same folder continues it."""
     made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
     asked = _formulation(formulation, made, objectives, limit)
     solver = registry.make("algorithm", algorithm, _pairs(algorithm_option, "--algorithm-option"))
     name = f"{problem}-{formulation}-{algorithm}-{budget}-seed{seed}"
-    start = None if warm_start is None else read_warm_start(warm_start)
     folder = out or _default_folder(
-        name, objectives, limit, problem_option, algorithm_option, warm_start and str(warm_start)
+        name,
+        objectives,
+        limit,
+        problem_option,
+        algorithm_option,
+        _text(warm_start),
+        max_seconds,
+        stagnation,
+        timeout,
     )
+    start = None if warm_start is None else read_warm_start(warm_start)
     with _bar() as listen:
-        run = run_search(made, asked, solver, budget, seed, jobs, folder, listen, grid, start)
+        run = run_search(
+            *(made, asked, solver, budget, seed, jobs, folder, listen, grid),
+            warm_start=start,
+            max_seconds=max_seconds,
+            stagnation=stagnation,
+            timeout_s=timeout,
+        )
     print_run(run, _out)
     raise typer.Exit(INTERRUPTED if run.stop_reason == "interrupted" else DONE)
 
@@ -111,6 +137,10 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="The comparison's folder.")] = None,
     problem_option: ProblemOptions = None,
     grid: Grid = WORLD_GRID,
+    warm_start: WarmStart = None,
+    max_seconds: MaxSeconds = None,
+    stagnation: Stagnates = None,
+    timeout: Timeout = None,
 ) -> None:
     """Compare formulations and algorithms on one problem, budget and store."""
     made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
@@ -121,10 +151,20 @@ def compare(
         for name in _words(formulations)
     }
     name = f"{problem}-compare-{budget}-seeds{seeds}"
-    folder = out or _default_folder(name, formulations, algorithms, objectives, limit, problem_option)
+    folder = out or _default_folder(
+        name,
+        *(formulations, algorithms, objectives, limit, problem_option),
+        *(_text(warm_start), max_seconds, stagnation, timeout),
+    )
     with _bar() as listen:
         comparison = run_comparison(
-            made, asked, _words(algorithms), seeds, budget, jobs, folder, progress=listen, grid=grid
+            *(made, asked, _words(algorithms), seeds, budget, jobs, folder),
+            progress=listen,
+            grid=grid,
+            warm_start=None if warm_start is None else read_warm_start(warm_start),
+            max_seconds=max_seconds,
+            stagnation=stagnation,
+            timeout_s=timeout,
         )
     print_comparison(comparison, _out)
     interrupted = any(run.stop_reason == "interrupted" for run in comparison.runs.values())
@@ -190,6 +230,7 @@ def import_(
     found = import_table(table, made)
     names = ", ".join(metric.name for metric in found.metrics)
     _out.print(f"{len(found.frame)} networks of {table}, all rows good: {names}.")
+    _out.print("\n".join(worth(found, made)))
     if out is not None:
         _out.print(f"File: {found.write(out)}")
 
@@ -218,14 +259,14 @@ def list_names() -> None:
         for name in registry.names(kind):
             target = registry.load(kind, name)
             summary = (getdoc(target) or "").partition("\n")[0]
-            table.add_row(name, escape(summary))
+            table.add_row(name, summary)
             if kind == "problem":
-                table.add_row("", escape(f"metrics: {_metrics(target)}"))
+                table.add_row("", f"metrics: {_metrics(target)}")
             if kind != "formulation":
                 options = ", ".join(f"{key}={value}" for key, value in registry.options(target).items())
-                table.add_row("", escape(f"options: {options}"))
+                table.add_row("", f"options: {options}")
                 for key, words in registry.choices(target).items():
-                    table.add_row("", escape(f"{key}: {', '.join(words)}"))
+                    table.add_row("", f"{key}: {', '.join(words)}")
         _out.print(table)
         _out.print()
 
@@ -256,6 +297,10 @@ def _interrupt(*_: object) -> None:
 def _fail(message: str) -> int:
     _err.print(f"moo-nas: {' '.join(message.split())}", markup=False)
     return WRONG_INPUT
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _default_folder(name: str, *options: Any) -> Path:

@@ -43,7 +43,7 @@ def print_run(run: Run, out: Console) -> None:
             table.add_row(*cells, row["architecture"])
         out.print(table)
         if told:
-            out.print(outside_summary(shown), markup=False)
+            out.print(outside_summary(shown, run.record), markup=False)
         if len(ordered) > SHOWN_ROWS:
             out.print(f"... and {len(ordered) - SHOWN_ROWS} more in front.csv")
     for card in error_cards(run.record):

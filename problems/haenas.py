@@ -1,5 +1,6 @@
 """HaeNAS's space, scored by zero-cost proxies and costed on this CPU."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -58,10 +59,12 @@ class HaeNAS(NASProblem):
             :meth:`~moo_nas.meters.BlockTable.save`) or of a ``.csv`` file (networks measured on
             another device: :class:`~moo_nas.meters.DeviceTable`; a predictor is fitted to them,
             :class:`~moo_nas.meters.PredictedCost`, and to their ``energy_mj`` and ``peak_power_w``
-            where the file has these).
+            where the file has these). Of another device, no energy is measured here; beside a
+            ``.csv`` file, no threads, rounds or networks are asked for.
         latency_size: Pixels of the images that latency is of; of a file, those that it is of.
         latency_batch: How many images at a time; of a file likewise.
         latency_threads: How many threads; of a ``.json`` file likewise.
+        latency_rounds: Over how many rounds of timings; fewer are quicker, and less exact.
         energy: ``measured`` (each network by the counter of ``device``: NVML's of a CUDA GPU, else RAPL;
             :class:`~moo_nas.meters.DeviceEnergy`), of the images and threads that latency is of; None
             for no energy.
@@ -105,10 +108,11 @@ class HaeNAS(NASProblem):
         init: Init = "kaiming",
         proxy_device: Literal["cpu", "cuda"] = "cpu",
         n_reference: int = 200,
-        latency: str = "table",
+        latency: str | os.PathLike[str] = "table",
         latency_size: int = 96,
         latency_batch: int = 1,
         latency_threads: int = 1,
+        latency_rounds: int = 25,
         energy: str | None = None,
         n_networks: int | None = None,
         n_classes: int = 10,
@@ -117,32 +121,50 @@ class HaeNAS(NASProblem):
         store: Store | None = None,
         n_jobs: int = 1,
     ) -> None:
+        latency = os.fspath(latency)
         timer = stop_watch(
             device,
             image_size=latency_size,
             batch_size=latency_batch,
             threads=latency_threads,
             n_classes=n_classes,
+            n_rounds=latency_rounds,
         )
         meters: dict[str, Callable[[], list[Meter]]] = {
             "table": lambda: [BlockTableLatency(timer, 20 if n_networks is None else n_networks)],
             "mlp": lambda: [MlpLatency(timer, 1000 if n_networks is None else n_networks)],
             "measured": lambda: [timer],
         }
-        space, here = StageSpace.haenas(), True
+        space, here, unused = StageSpace.haenas(), True, {}
         if latency.endswith(".json"):
             saved = BlockTable.load(latency)
             saved.check(space, latency_size, n_classes, latency_batch, latency_threads)
             meters[latency], here = lambda: [saved.meter(timer)], saved.is_of(timer)
+            unused = {"n_networks": n_networks is not None}
         elif latency.endswith(".csv"):
             board = DeviceTable.read(latency, space)
             board.check(latency_size, latency_batch, n_classes)
-            predicted = [metric.name for metric in board.metrics if metric.name != "spread_ms"]
-            meters[latency], here = lambda: [PredictedCost.of_table(board, name) for name in predicted], False
+            meters[latency], here = (
+                lambda: [PredictedCost.of_table(board, m.name) for m in board.costs],
+                False,
+            )
+            unused = {
+                "n_networks": n_networks is not None,
+                "latency_threads": latency_threads != 1,
+                "latency_rounds": latency_rounds != 25,
+            }
         elif latency not in meters:
             raise InputError(
                 f"latency must be one of {', '.join(meters)}, or a path that ends in .json or .csv; got "
                 f"'{latency}'."
+            )
+        for name in (name for name, given in unused.items() if given):
+            raise InputError(f"{name} is of what is measured here; latency is of {latency}. Leave it out.")
+        if energy is not None and not here:
+            raise InputError(
+                f"energy={energy} is of this computer, and latency of the device that {latency} is of: no "
+                "front would be of either. Leave out energy; of a .csv file's device it is predicted where "
+                "the file has energy_mj."
             )
         sources: list[Source] = [
             Analytic(latency_size, n_classes),
@@ -180,6 +202,7 @@ class HaeNAS(NASProblem):
             "latency_size": latency_size,
             "latency_batch": latency_batch,
             "latency_threads": latency_threads,
+            "latency_rounds": latency_rounds,
             "energy": energy,
             "n_networks": n_networks,
             "n_classes": n_classes,

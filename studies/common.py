@@ -44,6 +44,7 @@ class Options:
                 "n_reference": 10,
                 "n_networks": 5,
                 "latency_size": 32,
+                "latency_rounds": 2,
             }
         return {}
 

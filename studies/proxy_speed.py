@@ -153,9 +153,9 @@ def main() -> None:
     options = arguments(__doc__)
     torch.set_num_threads(1)
     usual(SPACE.decode(SPACE.sample(1, seed=0)[0]), 32, 16)  # loads torch's kernels
-    table = settings_table(3 if options.smoke else 20)
+    table = settings_table(1 if options.smoke else 20)
     print(table.to_string(index=False, float_format="%.3f"))
-    workers = two_workers(8 if options.smoke else 100)
+    workers = two_workers(4 if options.smoke else 100)
     print(f"two workers against one: {workers:.2f} (asked: 1.5)")
     table = table.assign(two_workers=workers)
     target = options.results / "proxy_speed.csv"

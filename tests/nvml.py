@@ -47,9 +47,6 @@ class FakeNvml(types.ModuleType):
             raise self.NVMLError("not supported")
         return self.mj[handle]
 
-    def nvmlDeviceGetPowerUsage(self, handle: str) -> int:
-        return 123_000
-
     def nvmlDeviceGetFieldValues(self, handle: str, fields: Sequence[int]) -> list[Any]:
         assert fields == [186]
         if self.instant == "raises":

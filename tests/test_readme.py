@@ -17,7 +17,9 @@ SHELL = [text.strip().splitlines() for language, text in BLOCKS if language == "
 SNIPPETS = [text for language, text in BLOCKS if language == "python"]
 # The same commands on small images, samples and budgets: as printed they take minutes.
 SMALL = ["--jobs", "1"]
-for option in ("image_size=16", "batch_size=8", "n_reference=8", "n_networks=5", "latency_size=32"):
+for option in ("image_size=16", "batch_size=8", "n_reference=8", "n_networks=5"):
+    SMALL += ["--problem-option", option]
+for option in ("latency_size=32", "latency_rounds=2"):
     SMALL += ["--problem-option", option]
 
 
@@ -82,6 +84,9 @@ def test_files_and_formulations_in_the_table_exist():
         "Constrained",
         "WeightedProduct",
         "Pareto",
+        "ReferencePoint",
+        "Tchebycheff",
+        "WeightedSum",
     }:
         assert hasattr(moo_nas, name)
     assert hasattr(spaces, "StageChoices")

@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 STUDIES = Path(__file__).parent.parent / "studies"
-NAMES = sorted(path.stem for path in STUDIES.glob("*.py") if path.stem != "common")
+SHARED = ("cases", "common", "peers")  # what studies are made of
+NAMES = sorted(path.stem for path in STUDIES.glob("*.py") if path.stem not in SHARED)
 
 
 # Those that read benchmark tables.
-WITH_DATA = ("hardware_predictors", "proxy_correlation")
+WITH_DATA = ("compare_algorithms", "hardware_predictors", "proxy_correlation")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from moo_nas.algorithms.genetic import Genetic
-from moo_nas.algorithms.operators import priority, ranks, tournament
+from moo_nas.algorithms.operators import priority, tournament
 from moo_nas.arrays import IntArray
 from moo_nas.errors import InputError
 
@@ -61,7 +61,7 @@ class AgingEvolution(Genetic):
             return np.flatnonzero(place < self.pop_size)
         lasting = np.zeros(n, dtype=bool)
         if self.f.shape[1] > 1:
-            lasting = ranks(self.f, self.violation) == 0
+            lasting = self.rank == 0
         order = np.lexsort((np.arange(n), lasting))
         return np.sort(order[max(n - self.pop_size, 0) :])
 

@@ -43,7 +43,8 @@ def exact_front(problem: NASProblem, objectives: Sequence[str] | None = None) ->
     .. math:: P_s(w') = \operatorname{nondominated} \bigcup_w \{ p + c : p \in P_{s-1}(w), c \in C_s(w, w') \}
 
     from stage to stage, and the last one is the front. Points of equal objectives are kept once: there
-    may be other networks with the same.
+    may be other networks with the same. Sums of whole numbers are exact; of others, points that differ by
+    rounding alone (some 1e-15 of their size) may count as equal.
 
     Args:
         problem: Whose space and metrics; a block table and the like are prepared as for a search.

@@ -7,14 +7,15 @@ import numpy as np
 from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 
-from moo_nas.algorithms.operators import Mutation, ranks, tournament, uniform_crossover
+from moo_nas.algorithms.operators import Mutation, places, ranks, tournament, uniform_crossover
 from moo_nas.algorithms.unseen import Unseen, population
 from moo_nas.arrays import IntArray
 from moo_nas.errors import InputError
+from moo_nas.formulations.base import WORST
 
 
 class Genetic(Algorithm):  # type: ignore[misc]  # pymoo is untyped
-    """A population of genomes that mate; subclasses say which survive, and which of two mates.
+    """A population of genomes that mate; subclasses say which survive.
 
     Each step makes ``n_offsprings`` children: parents win binary tournaments, a child is the
     uniform crossover of two (or a copy of one) that is then mutated, and no network is proposed
@@ -22,7 +23,9 @@ class Genetic(Algorithm):  # type: ignore[misc]  # pymoo is untyped
 
     Args:
         pop_size: How many survive a step.
-        n_offsprings: How many children a step, evaluated in parallel.
+        n_offsprings: How many children a step, evaluated in parallel; by default a quarter of
+            ``pop_size``, or half of more than 32: small steps find more, large ones take less time
+            for a child.
         crossover_probability: Of a child to have two parents rather than one.
         mutation_probability: Of each gene to change beside the one that does for sure.
 
@@ -30,17 +33,20 @@ class Genetic(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         genomes: The population's, ``(n, n_var)``.
         f: Its objectives ``(n, n_obj)``.
         violation: Its summed constraint violation ``(n,)``, 0 where feasible.
+        rank: Its non-dominated ranks among the feasible ``(n,)``, infinite for the others.
     """
 
     def __init__(
         self,
-        pop_size: int,
-        n_offsprings: int,
-        crossover_probability: float,
-        mutation_probability: float,
+        pop_size: int = 16,
+        n_offsprings: int | None = None,
+        crossover_probability: float = 0.9,
+        mutation_probability: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if n_offsprings is None:
+            n_offsprings = max(pop_size // (4 if pop_size <= 32 else 2), 1)
         least = 2 if crossover_probability > 0 else 1
         if pop_size < least or n_offsprings < 1:
             raise InputError(
@@ -62,7 +68,6 @@ class Genetic(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         self.f, self.violation = np.empty((0, problem.n_obj)), np.empty(0)
 
     def _initialize_infill(self) -> Population | None:
-        self.pop = Population.empty()
         return population(self._unseen.first(self.pop_size, self.random_state))
 
     def _initialize_advance(self, infills: Population | None = None, **kwargs: Any) -> None:
@@ -79,28 +84,37 @@ class Genetic(Algorithm):  # type: ignore[misc]  # pymoo is untyped
     def _advance(self, infills: Population | None = None, **kwargs: Any) -> None:
         if infills is None:
             return
-        pop = Population.merge(self.pop, infills)
+        self.pop = Population.merge(self.pop, infills)
+        f = infills.get("F")
+        # Where failures are no constraint they are told by their objectives, which are the worst.
+        violation = np.where((f >= WORST).any(axis=1), WORST, 0.0)
+        if self.problem.has_constraints():
+            violation = np.maximum(violation, infills.get("CV")[:, 0])
         self.genomes = np.concatenate([self.genomes, infills.get("X")])
-        self.f = np.concatenate([self.f, infills.get("F")])
-        self.violation = np.concatenate([self.violation, infills.get("CV")[:, 0]])
-        kept = self._survivors()
-        self.pop, self.genomes = pop[kept], self.genomes[kept]
-        self.f, self.violation = self.f[kept], self.violation[kept]
+        self.f = np.concatenate([self.f, f])
+        self.violation = np.concatenate([self.violation, violation])
+        self.rank = ranks(self.f, self.violation)
+        self._keep(self._survivors())
 
-    def _without_infeasible(self, n: int) -> IntArray:
-        """Return the positions of all but the ``n`` most infeasible, or as many of them as there are."""
-        infeasible = np.flatnonzero(self.violation > 0)
-        worst = infeasible[np.argsort(-self.violation[infeasible], kind="stable")][: max(n, 0)]
-        return np.delete(np.arange(len(self.violation)), worst)
+    def _keep(self, kept: IntArray) -> None:
+        self.pop, self.genomes = self.pop[kept], self.genomes[kept]
+        self.f, self.violation, self.rank = self.f[kept], self.violation[kept], self.rank[kept]
+
+    @abstractmethod
+    def _survivors(self) -> IntArray:
+        """Return which of the population and its children survive: positions."""
+
+    def _split(self, feasible: IntArray, n: int) -> tuple[IntArray, IntArray]:
+        """Return those of the ranks that survive whole, and the front of which only some do."""
+        feasible = feasible[np.argsort(self.rank[feasible], kind="stable")]
+        rank = self.rank[feasible]
+        begin, end = np.searchsorted(rank, rank[n - 1], "left"), np.searchsorted(rank, rank[n - 1], "right")
+        return feasible[:begin], feasible[begin:end]
 
     def _set_optimum(self) -> None:
         # What pymoo looks for anew by sorting all: the front, or the least infeasible.
-        front = self._front()
+        front = np.flatnonzero(self.rank == 0)
         self.opt = self.pop[front if len(front) else [int(self.violation.argmin())]]
-
-    def _front(self) -> IntArray:
-        """Return the positions of the feasible that no other member dominates."""
-        return np.flatnonzero(ranks(self.f, self.violation) == 0)
 
     def _offspring(self, n: int) -> IntArray:
         """Return ``n`` children."""
@@ -114,20 +128,22 @@ class Genetic(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         """Return positions of pairs of parents, ``(2, n)``."""
         return tournament(self._place, 2 * n, 2, self.random_state).reshape(2, n)
 
-    @abstractmethod
-    def _survivors(self) -> IntArray:
-        """Return which of the population and its children survive, at most ``pop_size``: positions."""
-
-    @abstractmethod
     def _places(self) -> IntArray:
         """Return each one's place in tournaments ``(n,)``, 0 the best."""
+        return places((self.violation, self.rank), self.random_state)
 
 
-def offsprings_of(pop_size: int) -> int:
-    """Return how many children a step a population of this size has by default.
+class Elitist(Genetic):
+    """Of whom the feasible survive first, as a subclass selects them, then the least infeasible."""
 
-    Example:
-        >>> offsprings_of(16), offsprings_of(100)
-        (4, 50)
-    """
-    return max(pop_size // (4 if pop_size <= 32 else 2), 1)
+    def _survivors(self) -> IntArray:
+        """Return which of the population and its children survive: positions."""
+        infeasible = np.flatnonzero(self.violation > 0)
+        surplus = max(len(self.f) - self.pop_size, 0)
+        worst = infeasible[np.argsort(-self.violation[infeasible], kind="stable")][:surplus]
+        kept = np.delete(np.arange(len(self.f)), worst)
+        return kept if len(kept) <= self.pop_size else self._selected(kept, self.pop_size)
+
+    @abstractmethod
+    def _selected(self, feasible: IntArray, n: int) -> IntArray:
+        """Return ``n`` of more feasible ones, or fewer: those that survive."""

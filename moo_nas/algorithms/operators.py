@@ -132,20 +132,20 @@ def most_crowded(f: FloatArray, n: int, rng: np.random.Generator) -> IntArray:
         gaps = np.full(size, np.inf)
         gaps[order[1:-1]] = scaled[order[2:]] - scaled[order[:-2]]
         chains.append((before.tolist(), after.tolist(), scaled.tolist(), gaps.tolist()))
-    crowding = [sum(gaps) for gaps in zip(*(chain[3] for chain in chains), strict=True)]
+    crowding = [sum(parts) for parts in zip(*(chain[3] for chain in chains), strict=True)]
     left, taken = set(range(size)), []
     for _ in range(n):
         least = min(crowding)
         row = crowding.index(least) if least < infinite else min(left)  # only ends are left
         left.remove(row)
         taken.append(row)
-        for before, after, values, gaps in chains:
-            i, j = before[row], after[row]
-            after[i], before[j] = j, i
+        for back, on, at, open_ in chains:
+            i, j = back[row], on[row]
+            on[i], back[j] = j, i
             for near in (i, j):
                 if near < size:
-                    inside = before[near] < size and after[near] < size
-                    gaps[near] = values[after[near]] - values[before[near]] if inside else infinite
+                    inside = back[near] < size and on[near] < size
+                    open_[near] = at[on[near]] - at[back[near]] if inside else infinite
                     crowding[near] = sum(chain[3][near] for chain in chains)
         crowding[row] = infinite
     return shuffled[taken]

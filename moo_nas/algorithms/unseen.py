@@ -70,10 +70,18 @@ class Unseen:
             self._draw(n, found, rng)
         return self._matrix(found)
 
+    def __len__(self) -> int:
+        """Return how many were proposed."""
+        return len(self._seen)
+
+    def worth(self, genome: IntArray) -> bool:
+        """Would a canonical genome ``(n_var,)`` be proposed, or another in place of it?"""
+        return genome.tobytes() not in self._seen
+
     def new(self, genomes: IntArray) -> BoolArray:
         """Return which canonical genomes ``(n, n_var)`` can be measured and were not proposed, ``(n,)``."""
-        keys = [genome.tobytes() for genome in genomes]
         members = None if self._pool is None else self._pool.index
+        keys = [genome.tobytes() for genome in genomes]
         return np.array([key not in self._seen and (members is None or key in members) for key in keys], bool)
 
     def _draw(self, n: int, found: list[IntArray], rng: np.random.Generator) -> None:

@@ -26,7 +26,7 @@ from moo_nas.analysis.tables import (
 )
 from moo_nas.meters import Metric
 
-_DPI = 150
+DPI = 150
 
 
 def front_png(
@@ -60,7 +60,7 @@ def front_png(
     _dots(axes, every[~allowed], x.name, y.name, "infeasible", facecolors="none", linewidths=0.9)
     if len(best):
         line = staircase(best, x, y)
-        axes.plot(line[x.name], line[y.name], color=BLUE, drawstyle=_drawstyle(x), zorder=3)
+        axes.plot(line[x.name], line[y.name], color=BLUE, drawstyle=drawstyle(x), zorder=3)
         axes.plot(best[x.name], best[y.name], "o", color=BLUE, ms=6, mec="white", zorder=4, label="front")
     _draw_measured(axes, best, measured, x, y)
     if len(every):
@@ -69,7 +69,7 @@ def front_png(
         shown = every[x.name].between(*axes.get_xlim()) & every[y.name].between(*axes.get_ylim())
         _widen(axes)
         if not shown.all():
-            _note(axes, f"{(~shown).sum()} of {len(every)} evaluations lie outside", high=False)
+            note(axes, f"{(~shown).sum()} of {len(every)} evaluations lie outside", high=False)
     for metric, draw in ((x, axes.axvline), (y, axes.axhline)):
         if metric.name in limits:
             limit = limits[metric.name]
@@ -80,14 +80,14 @@ def front_png(
                 label=f"limit {quantity(metric, limit)}",
             )
     if len(evaluations) == 0:
-        _note(axes, "nothing was evaluated")
+        note(axes, "nothing was evaluated")
     elif len(every) == 0:
-        _note(axes, f"none of {len(evaluations)} evaluations could be measured")
+        note(axes, f"none of {len(evaluations)} evaluations could be measured")
     elif not allowed.any():
         axes.set_title("no evaluation is feasible", color=VERMILLION, fontsize=11)
-    _label(axes.xaxis, x, every)
-    _label(axes.yaxis, y, every)
-    return _png(figure)
+    label_axis(axes.xaxis, x, every)
+    label_axis(axes.yaxis, y, every)
+    return png(figure)
 
 
 def progress_png(evaluations: pd.DataFrame, objective: Metric, title: str) -> bytes:
@@ -117,14 +117,14 @@ def progress_png(evaluations: pd.DataFrame, objective: Metric, title: str) -> by
     if len(evaluations):
         axes.set_xlim(-1, len(evaluations))
     if len(evaluations) == 0:
-        _note(axes, "nothing was evaluated")
+        note(axes, "nothing was evaluated")
     elif len(every) == 0:
-        _note(axes, f"none of {len(evaluations)} evaluations could be measured")
+        note(axes, f"none of {len(evaluations)} evaluations could be measured")
     elif not allowed.any():
         axes.set_title("no evaluation is feasible", color=VERMILLION, fontsize=11)
     axes.set_xlabel("evaluation")
-    _label(axes.yaxis, objective, evaluations)
-    return _png(figure)
+    label_axis(axes.yaxis, objective, evaluations)
+    return png(figure)
 
 
 def comparison_png(
@@ -141,8 +141,8 @@ def comparison_png(
         title: What the picture is of.
     """
     pair = x is not None and y is not None
-    figure = Figure(figsize=(12 if pair else 8, 5), dpi=_DPI, layout="constrained")
-    figure.suptitle(_wrapped(title, 110 if pair else 70), fontsize=12, x=0.01, ha="left")
+    figure = Figure(figsize=(12 if pair else 8, 5), dpi=DPI, layout="constrained")
+    figure.suptitle(wrapped(title, 110 if pair else 70), fontsize=12, x=0.01, ha="left")
     panels = figure.subplots(1, 2 if pair else 1, squeeze=False)[0]
     methods = looks(curves["method"] if len(curves) else [])
     for place, (method, look) in enumerate(methods.items()):
@@ -155,46 +155,48 @@ def comparison_png(
             band.index,
             band["median"],
             drawstyle="steps-post",
-            label=_wrapped(method, 30),
+            label=wrapped(method, 30),
             markevery=(place % step, step),
-            **_line(look),
+            **line_style(look),
         )
         if x is not None and y is not None:
             line = staircase(best_known(fronts, method, x, y), x, y)
-            panels[1].plot(line[x.name], line[y.name], drawstyle=_drawstyle(x), **_line(look))
+            panels[1].plot(line[x.name], line[y.name], drawstyle=drawstyle(x), **line_style(look))
     panels[0].set_xlabel("evaluations")
     panels[0].set_ylabel("hypervolume      more is better →")
     several = len(curves) > 0 and curves["seed"].nunique() > 1
     panels[0].set_title(f"hypervolume{': median and quartiles over seeds' * several}", fontsize=10)
     if x is not None and y is not None:
-        _label(panels[1].xaxis, x, fronts)
-        _label(panels[1].yaxis, y, fronts)
+        label_axis(panels[1].xaxis, x, fronts)
+        label_axis(panels[1].yaxis, y, fronts)
         panels[1].set_title("best-known front of all seeds", fontsize=10)
     for axes in panels:
-        _plain(axes)
+        plain(axes)
         if not axes.lines:
-            _note(axes, "nothing to show")
+            note(axes, "nothing to show")
     if methods:
         entries = panels[0].get_legend_handles_labels()
         figure.legend(*entries, loc="outside right upper", frameon=False, fontsize=9, handlelength=3.5)
-    return _png(figure)
+    return png(figure)
 
 
 def _figure(title: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(8, 5), dpi=_DPI, layout="constrained")
-    figure.suptitle(_wrapped(title, 75), fontsize=12)
+    figure = Figure(figsize=(8, 5), dpi=DPI, layout="constrained")
+    figure.suptitle(wrapped(title, 75), fontsize=12)
     axes = figure.subplots()
-    _plain(axes)
+    plain(axes)
     return figure, axes
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """Leave what carries no number off."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#E6E6E6", linewidth=0.7)
     axes.set_axisbelow(True)
 
 
-def _label(axis: Axis, metric: Metric, rows: pd.DataFrame) -> None:
+def label_axis(axis: Axis, metric: Metric, rows: pd.DataFrame) -> None:
+    """Say on an axis which metric it is, and which way is better."""
     axis.set_label_text(axis_label(metric))
     if len(rows) and rows[metric.name].abs().max() >= 1e5:
         axis.set_major_formatter(EngFormatter(sep=""))
@@ -246,7 +248,8 @@ def _widen(axes: Axes) -> None:
                     put(min(get()[0], values.min() - margin), max(get()[1], values.max() + margin))
 
 
-def _line(look: Look) -> dict[str, object]:
+def line_style(look: Look) -> dict[str, object]:
+    """Return a method's look as matplotlib's keywords."""
     return {
         "color": look.colour,
         "linestyle": look.dash[0],
@@ -256,12 +259,14 @@ def _line(look: Look) -> dict[str, object]:
     }
 
 
-def _drawstyle(x: Metric) -> str:
+def drawstyle(x: Metric) -> str:
+    """Return how the border of a front is drawn over a metric."""
     # What is reached at some x was reached to the left of it where less is better, else to the right.
     return "steps-post" if x.goal == "min" else "steps-pre"
 
 
-def _note(axes: Axes, text: str, high: bool = True) -> None:
+def note(axes: Axes, text: str, high: bool = True) -> None:
+    """Write what a picture cannot show into it."""
     box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": VERMILLION if high else "none"}
     at = (0.5, 0.55, "center") if high else (0.99, 0.02, "right")
     axes.text(
@@ -277,11 +282,13 @@ def _note(axes: Axes, text: str, high: bool = True) -> None:
     )
 
 
-def _wrapped(text: str, width: int) -> str:
+def wrapped(text: str, width: int) -> str:
+    """Return a text in lines of this width, three at most."""
     return textwrap.fill(text, width, max_lines=3, placeholder=" ...")
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Return a figure as PNG, with a legend below where it has one panel."""
     for axes in figure.axes:
         if axes.get_legend_handles_labels()[0] and not figure.legends and len(figure.axes) == 1:
             figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=9)
@@ -292,5 +299,5 @@ def _png(figure: Figure) -> bytes:
         # A name may be in a script that the font lacks; boxes are no reason to fail.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         FigureCanvasAgg(figure)
-        figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
+        figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""What a front is worth: dominance and hypervolume, by moocore, on float64 and minimised objectives."""
+"""What a front is worth: dominance, hypervolume, distances; by moocore, on float64, objectives minimised."""
 
 import moocore
 import numpy as np
@@ -15,7 +15,7 @@ def nondominated(f: npt.ArrayLike) -> BoolArray:
         >>> nondominated([[1, 2], [2, 1], [2, 2], [1, 2]]).tolist()
         [True, True, False, True]
     """
-    f = _objectives(f)
+    f = objective_matrix(f)
     if len(f) == 0:
         return np.zeros(0, dtype=bool)
     if f.shape[1] == 1:
@@ -33,7 +33,7 @@ def hypervolume(f: npt.ArrayLike, reference: npt.ArrayLike) -> float:
         >>> hypervolume([[1, 2], [2, 1]], [3, 3])
         3.0
     """
-    f, point = _objectives(f), np.asarray(reference, dtype=np.float64)
+    f, point = objective_matrix(f), np.asarray(reference, dtype=np.float64)
     if point.shape != f.shape[1:]:
         raise InputError(f"The reference point needs {f.shape[1]} objectives; got shape {point.shape}.")
     inside = f[(f < point).all(axis=1)]
@@ -42,6 +42,53 @@ def hypervolume(f: npt.ArrayLike, reference: npt.ArrayLike) -> float:
     if f.shape[1] == 1:
         return float(point[0] - inside.min())
     return float(moocore.hypervolume(inside, ref=point))
+
+
+def igd(f: npt.ArrayLike, front: npt.ArrayLike) -> float:
+    r"""Return the inverted generational distance: how far a front's points are from found ones, on average.
+
+    .. math:: IGD = \frac{1}{|R|} \sum_{r \in R} \min_{a \in A} \lVert a - r \rVert_2
+
+    Not Pareto-compliant: a set that is better can have a larger distance. Objectives of different
+    units are to be scaled first (:meth:`Box.scaled`). Infinite where nothing was found.
+
+    Args:
+        f: What was found, ``(n, n_obj)``, minimised.
+        front: The front that was to be found, ``(n_front, n_obj)``, finite, at least one row.
+
+    Example:
+        >>> igd([[1, 2], [2, 1]], [[1, 1]])
+        1.0
+
+    References:
+        C. Coello Coello, M. Reyes Sierra. A Study of the Parallelization of a Coevolutionary
+        Multi-Objective Evolutionary Algorithm. MICAI 2004.
+    """
+    found, points = _pair(f, front)
+    return float(moocore.igd(found, ref=points)) if len(found) else float("inf")
+
+
+def igd_plus(f: npt.ArrayLike, front: npt.ArrayLike) -> float:
+    r"""Return the modified inverted generational distance, which counts only what is worse.
+
+    .. math:: IGD^+ = \frac{1}{|R|} \sum_{r \in R} \min_{a \in A} \lVert \max(a - r, 0) \rVert_2
+
+    Weakly Pareto-compliant: a set that is better never has a larger distance.
+
+    Args:
+        f: What was found, ``(n, n_obj)``, minimised.
+        front: The front that was to be found, ``(n_front, n_obj)``, finite, at least one row.
+
+    Example:
+        >>> igd_plus([[1, 2], [2, 1]], [[2, 2]])
+        0.0
+
+    References:
+        H. Ishibuchi, H. Masuda, Y. Tanigaki, Y. Nojima. Modified Distance Calculation in Generational
+        Distance and Inverted Generational Distance. EMO 2015.
+    """
+    found, points = _pair(f, front)
+    return float(moocore.igd_plus(found, ref=points)) if len(found) else float("inf")
 
 
 class Box:
@@ -61,7 +108,7 @@ class Box:
     @classmethod
     def around(cls, f: npt.ArrayLike, margin: float = 0.1) -> "Box":
         """Return the box around rows ``(n, n_obj)``, its worst corner a margin beyond them."""
-        f = _objectives(f)
+        f = objective_matrix(f)
         if len(f) == 0:
             raise InputError("A box needs at least one row of objectives; got none.")
         best, worst = f.min(axis=0), f.max(axis=0)
@@ -69,11 +116,30 @@ class Box:
 
     def hypervolume(self, f: npt.ArrayLike) -> float:
         """Return the share of the box that rows ``(n, n_obj)`` dominate; more than 1 if they better it."""
-        scaled = (_objectives(f) - self.best) / self._width
-        return hypervolume(scaled, (self.worst - self.best) / self._width)
+        return hypervolume(self.scaled(f), (self.worst - self.best) / self._width)
+
+    def scaled(self, f: npt.ArrayLike) -> FloatArray:
+        """Return rows ``(n, n_obj)`` in widths of the box, from its best corner."""
+        scaled: FloatArray = (objective_matrix(f) - self.best) / self._width
+        return scaled
 
 
-def _objectives(f: npt.ArrayLike) -> FloatArray:
+def _pair(f: npt.ArrayLike, front: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return what was found (rows that are finite) and a front of the same objectives."""
+    f, front = objective_matrix(f), objective_matrix(front)
+    if len(front) == 0 or not np.isfinite(front).all():
+        raise InputError(f"A distance needs a front of at least one row, all finite; got {len(front)} rows.")
+    if f.shape[1] != front.shape[1]:
+        raise InputError(f"The front has {front.shape[1]} objectives, what was found {f.shape[1]}.")
+    return f[np.isfinite(f).all(axis=1)], front
+
+
+def objective_matrix(f: npt.ArrayLike) -> FloatArray:
+    """Return objectives as a float64 matrix ``(n, n_obj)``.
+
+    Raises:
+        InputError: Another shape, or NaN.
+    """
     matrix = np.asarray(f, dtype=np.float64)
     if matrix.ndim != 2:
         raise InputError(f"Objectives must be a matrix (n, n_obj); got shape {matrix.shape}.")

@@ -43,10 +43,10 @@ p { margin: 0 0 10px; max-width: 75ch; overflow-wrap: anywhere; }
 .scroll:focus-visible { outline: 2px solid #0072B2; }
 table { border-collapse: collapse; font-size: 0.9rem; min-width: 50%; }
 th, td { text-align: left; vertical-align: top; padding: 6px 14px 6px 0; border-bottom: 1px solid #e6e9ed; }
-th { color: #55606b; font-weight: 600; vertical-align: bottom; }
+th { color: #55606b; font-weight: 600; vertical-align: bottom; min-width: 4em; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 td.number { white-space: nowrap; }
-td.words { max-width: 60ch; overflow-wrap: anywhere; }
+td.words { max-width: 60ch; overflow-wrap: break-word; }
 dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 4px 18px;
   margin: 0; font-size: 0.95rem; }
 dt { color: #55606b; }

@@ -12,9 +12,9 @@ from moo_nas.analysis.style import seconds
 _STOPS = {
     "budget": "the budget was spent",
     "exhausted": "nothing new was left to evaluate",
-    "stagnated": "the algorithm proposed nothing new any more",
+    "stagnated": "the front had stopped growing, or nothing new was proposed any more",
     "time": "its time was over",
-    "infeasible": "the budget was spent, and nothing feasible was found",
+    "infeasible": "nothing feasible was found until the search ended",
     "interrupted": "it was interrupted; started again with the same folder, it goes on from there",
     "refused": "it could not run",
 }

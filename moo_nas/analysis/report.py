@@ -51,7 +51,7 @@ def run_report(
     lead = _lead(record, evaluations, front, least_violating, shown, chosen, limits)
     sections = [
         _plots(evaluations, front, measured, shown, chosen, limits),
-        _front_section(front, measured, shown, chosen),
+        _front_section(record, front, measured, shown, chosen),
         _least_section(least_violating, shown, limits),
         _measured_section(measured, metrics),
         failures_section(evaluations),
@@ -96,7 +96,7 @@ def comparison_report(
             section(f"Best-known fronts: {y.name} and {x.name}", fronts_plot(fronts, x, y, metrics))
             for x, y in pairs
         ),
-        _front_section(best, None, shown, chosen, "The best-known front of all methods together")
+        _front_section(record, best, None, shown, chosen, "The best-known front of all methods together")
         if len(best)
         else Html(),
         run_section(record),
@@ -184,6 +184,7 @@ def _plots(
 
 
 def _front_section(
+    record: Mapping[str, Any],
     front: pd.DataFrame,
     measured: pd.DataFrame | None,
     shown: Sequence[Metric],
@@ -196,7 +197,7 @@ def _front_section(
     if len(chosen) > 1:
         front = front.sort_values(chosen[1].name, ascending=chosen[1].goal == "min", kind="stable")
     heading = heading or ("The architectures of the front" if len(chosen) > 1 else "The best architecture")
-    outside = outside_summary(front)
+    outside = outside_summary(front, record)
     doubts = [note(outside)] if outside else []
     return section(heading, *doubts, *_architectures(front, measured, shown))
 

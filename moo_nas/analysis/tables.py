@@ -1,7 +1,8 @@
 """The tables behind pictures: which rows are drawn, in which order, and what sums them up."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from moo_nas.analysis.indicators import nondominated
 from moo_nas.arrays import BoolArray, FloatArray
 from moo_nas.meters import Metric
+from moo_nas.meters.predictors.domain import Reach
 
 
 def finite(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
@@ -119,8 +121,13 @@ def outside_words(why: object) -> str:
     return why if isinstance(why, str) else ""
 
 
-def outside_summary(front: pd.DataFrame) -> str:
-    """Return how many rows of a front lie outside of what predictors were fitted on; empty without any."""
+def outside_summary(front: pd.DataFrame, record: Mapping[str, Any]) -> str:
+    """Return how many rows of a front lie outside of what predictors were fitted on; empty without any.
+
+    Args:
+        front: With a column ``outside``, if something is predicted.
+        record: Of the run, whose set-up says how much of the space predictors reach.
+    """
     if "outside" not in front or front.empty:
         return ""
     outside = is_outside(front)
@@ -133,8 +140,14 @@ def outside_summary(front: pd.DataFrame) -> str:
         for name in part.partition(": ")[0].split(", ")
     )
     lie = "lies" if outside.sum() == 1 else "lie"
-    return (
+    reaches = {
+        Reach(**value["reach"]).words
+        for value in (record.get("setup") or {}).values()
+        if value.get("metric") in metrics and "reach" in value
+    }
+    told = (
         f"{outside.sum()} of the front's {len(front)} architectures {lie} outside of the samples that "
         f"{' and '.join(metrics)} {'is' if len(metrics) == 1 else 'are'} predicted from: how far off the "
         "prediction is there nobody has measured."
     )
+    return " ".join([told, *sorted(reaches)])

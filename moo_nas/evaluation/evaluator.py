@@ -9,8 +9,9 @@ import numpy as np
 
 from moo_nas.arrays import FloatArray, IntArray, stable_hash, stable_seed
 from moo_nas.errors import InputError, unknown
+from moo_nas.evaluation.chunk import Outcome, measure_chunk
 from moo_nas.evaluation.evaluations import Evaluations
-from moo_nas.evaluation.runner import Outcome, Runner, measure_chunk
+from moo_nas.evaluation.runner import Runner
 from moo_nas.evaluation.store import Measurement, Store
 from moo_nas.meters import Aggregate, Meter, Metric
 from moo_nas.spaces import SearchSpace
@@ -112,6 +113,19 @@ class Evaluator:
             if isinstance(source, Meter) and type(source).prepare is Meter.prepare
             for name in source.free
         )
+
+    def uses_gpu(self, names: Iterable[str]) -> bool:
+        """Is a GPU of this machine at work where these metrics are measured?"""
+        return any(meter.uses_gpu for meter in self.meters(names))
+
+    def meters(self, names: Iterable[str]) -> tuple[Meter, ...]:
+        """Return the meters that these metrics are made of."""
+        sources = dict.fromkeys(self._source[name] for name in self._expanded(names))
+        return tuple(source for source in sources if isinstance(source, Meter))
+
+    def key(self, meter: Meter) -> str:
+        """Return what a meter's measurements are kept under in the store."""
+        return f"{meter.key}-{self._context}"
 
     def free(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return the metrics known before an evaluation: formulas, and what of these names is predicted.
@@ -239,9 +253,7 @@ class Evaluator:
         metrics is predicted from samples.
         """
         predictors = [
-            meter
-            for meter in dict.fromkeys(self._source[name] for name in self._expanded(names))
-            if isinstance(meter, Meter) and type(meter).why_outside is not Meter.why_outside
+            meter for meter in self.meters(names) if type(meter).why_outside is not Meter.why_outside
         ]
         if not predictors:
             return None
@@ -279,10 +291,8 @@ class Evaluator:
         """Return each metric's values ``(n,)`` of distinct genomes, and why some have none."""
         values: dict[str, FloatArray] = {}
         reasons: dict[tuple[str, int], str] = {}
-        meters = dict.fromkeys(self._source[name] for name in names)
         # Timings come last: nothing else may run beside them.
-        for meter in sorted(meters, key=lambda m: isinstance(m, Meter) and m.exclusive):
-            assert isinstance(meter, Meter)
+        for meter in sorted(self.meters(names), key=lambda m: m.exclusive):
             wanted = [metric.name for metric in meter.metrics if metric.name in names]
             if meter.instant:
                 columns, failed = self._compute(meter, genomes)
@@ -334,7 +344,7 @@ class Evaluator:
 
     def _kept(self, meter: Meter, genomes: IntArray, names: Sequence[str]) -> list[dict[str, Measurement]]:
         """Return a meter's measurements of every genome, measuring first what the store lacks."""
-        key = f"{meter.key}-{self._context}"
+        key = self.key(meter)
         texts = [genome_text(genome) for genome in genomes]
         kept = self.store.measurements(key, texts)
         missing = [i for i, text in enumerate(texts) if not set(names) <= kept.get(text, {}).keys()]

@@ -1,35 +1,18 @@
 """Running a meter over many architectures in parallel; results come as they are ready."""
 
 import math
-import signal
-import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from typing import Any
 
 import joblib
-import numpy as np
 
-from moo_nas.arrays import FloatArray
-from moo_nas.errors import InputError, MeterError, SourceError
+from moo_nas.errors import InputError
+from moo_nas.evaluation.chunk import Outcome, measure_chunk, work
+from moo_nas.evaluation.workers import DIED, Workers, interrupts_held
 from moo_nas.meters import Meter
 from moo_nas.spaces import Architecture
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What measuring one architecture gave: its metrics ``(n_metrics,)``, or why there are none.
-
-    ``reasons`` says, by a metric's name, why it alone has no value.
-    """
-
-    index: int
-    values: FloatArray | None
-    reason: str | None = None
-    reasons: Mapping[str, str] = field(default_factory=dict)
-
 
 Task = tuple[Meter, Sequence[Architecture], Sequence[int], Sequence[int]]
 
@@ -41,15 +24,41 @@ class Runner:
     joblib backend (Dask, Ray) is used if one is active. How many there are never changes a result:
     an architecture's values depend on it and its seed alone.
 
+    With a time-out, architectures are measured one at a time in processes of this machine; one that
+    takes longer is a failure that says so, and its process is killed and replaced. What is measured in
+    this process has none: exclusive meters, instant ones, and what a meter is prepared with. A time-out
+    may be the machine's fault, and is kept like any other failure: what was measured is never silently
+    measured again, and a run that is continued would otherwise go another way than it went. So choose
+    several times what the slowest architecture takes.
+
     Args:
-        n_jobs: How many processes; 1 measures in this one, -1 uses every core.
+        n_jobs: How many processes; 1 measures in this one (with a time-out, in one other), -1 uses
+            every core.
+        timeout_s: How long an architecture may take a meter, in seconds.
+
+    Raises:
+        InputError: An impossible number of jobs or time-out.
     """
 
-    def __init__(self, n_jobs: int = 1) -> None:
+    def __init__(self, n_jobs: int = 1, timeout_s: float | None = None) -> None:
         if n_jobs == 0 or n_jobs < -1:
             raise InputError(f"The number of jobs must be positive, or -1 for every core; got {n_jobs}.")
+        if timeout_s is not None and not 0 < timeout_s < math.inf:
+            raise InputError(f"The time-out must be a positive number of seconds; got {timeout_s}.")
         self.n_jobs = joblib.cpu_count() if n_jobs == -1 else n_jobs
+        self.timeout_s = timeout_s
         self.worker_seconds = 0.0  # CPU time that other processes have spent on measuring
+        self._workers = None if timeout_s is None else Workers(self.n_jobs, timeout_s)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a result may depend on, as JSON: the time-out where there is one."""
+        return {} if self.timeout_s is None else {"timeout_s": self.timeout_s}
+
+    def close(self) -> None:
+        """End processes that nothing else would reuse."""
+        if self._workers is not None:
+            self._workers.close()
 
     def run(
         self, meter: Meter, architectures: Sequence[Architecture], seeds: Sequence[int]
@@ -60,6 +69,12 @@ class Runner:
         """
         n = len(architectures)
         if n == 0:
+            return
+        if self._workers is not None and not meter.exclusive:
+            self._check_backend()
+            for outcomes, seconds in self._workers.run(meter, architectures, seeds):
+                self.worker_seconds += seconds
+                yield outcomes
             return
         alone = meter.exclusive or self.n_jobs == 1
         # Timings interleave as many as they can; other work is dealt out in small pieces.
@@ -82,7 +97,7 @@ class Runner:
                 try:
                     yield from self._parallel([(meter, [architectures[i]], [seeds[i]], range(i, i + 1))])
                 except BrokenProcessPool:
-                    yield [Outcome(i, None, "the worker process died while measuring it")]
+                    yield [Outcome(i, None, DIED)]
 
     def _parallel(self, tasks: Iterable[Task]) -> Iterator[list[Outcome]]:
         parallel = joblib.Parallel(
@@ -90,80 +105,16 @@ class Runner:
         )
         # loky replaces workers that stop, and says so in a thread of its own, also after Ctrl-C.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-        with _interrupts_held():
-            results = parallel(joblib.delayed(_work)(*task) for task in tasks)
+        with interrupts_held():
+            results = parallel(joblib.delayed(work)(*task) for task in tasks)
         for outcomes, seconds in results:
             self.worker_seconds += seconds
             yield outcomes
 
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Let processes that are started inside never hear of Ctrl-C or SIGTERM.
-
-    A terminal interrupts the whole group of processes, and a service manager terminates it; workers
-    would die in the middle of whatever they do, each with a traceback, when it is this process that
-    ends them.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def measure_chunk(
-    meter: Meter, architectures: Sequence[Architecture], seeds: Sequence[int], indices: Sequence[int]
-) -> list[Outcome]:
-    """Measure a chunk; if it raises, its architectures one by one, so that only those at fault fail."""
-    try:
-        values = _checked(meter, architectures, seeds)
-    except ImportError as error:
-        # No fault of the architecture's: the run ends, and goes on once it is mended.
-        raise MeterError(f"{type(meter).__name__} cannot measure on this machine: {error}.") from error
-    except SourceError:
-        raise
-    except Exception as error:
-        if len(architectures) == 1:
-            return [Outcome(indices[0], None, f"{type(error).__name__}: {error}")]
-        return [
-            outcome
-            for a, seed, i in zip(architectures, seeds, indices, strict=True)
-            for outcome in measure_chunk(meter, [a], [seed], [i])
-        ]
-    return [
-        Outcome(i, row, reasons=_why_missing(meter, a, seed, row))
-        for i, a, seed, row in zip(indices, architectures, seeds, values, strict=True)
-    ]
-
-
-def _why_missing(meter: Meter, architecture: Architecture, seed: int, values: FloatArray) -> dict[str, str]:
-    """Return why metrics have no value, by asking a meter that can measure one alone for it."""
-    reasons: dict[str, str] = {}
-    for metric, value in zip(meter.metrics, values, strict=True):
-        alone = meter if np.isfinite(value) else meter.only([metric.name])
-        if len(alone.metrics) < len(meter.metrics):
-            try:
-                alone.measure([architecture], [seed])
-            except Exception as error:
-                reasons[metric.name] = f"{type(error).__name__}: {error}"
-    return reasons
-
-
-def _work(
-    meter: Meter, architectures: Sequence[Architecture], seeds: Sequence[int], indices: Sequence[int]
-) -> tuple[list[Outcome], float]:
-    started = time.process_time()
-    outcomes = measure_chunk(meter, architectures, seeds, indices)
-    return outcomes, time.process_time() - started
-
-
-def _checked(meter: Meter, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
-    values = np.asarray(meter.measure(architectures, seeds), dtype=np.float64)
-    expected = (len(architectures), len(meter.metrics))
-    if values.shape != expected:
-        raise ValueError(f"{type(meter).__name__}.measure must return shape {expected}; got {values.shape}")
-    return values
+    def _check_backend(self) -> None:
+        backend = type(joblib.parallel.get_active_backend()[0]).__name__
+        if backend != "LokyBackend":
+            raise InputError(
+                f"A time-out is kept by processes of this machine; joblib's {backend} is active. Leave out "
+                "one of them: clusters have time-outs of their own."
+            )

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +130,15 @@ class Store:
 
     def add(self, meter: str, measurements: Iterable[Measurement]) -> None:
         """Keep measurements of a meter, in one transaction; what is there stays."""
-        rows = [(meter, m.genome, m.metric, m.value, m.reason) for m in measurements]
+        self.add_all({meter: measurements})
+
+    def add_all(self, measurements: Mapping[str, Iterable[Measurement]]) -> None:
+        """Keep measurements by meter, in one transaction; what is there stays."""
+        rows = [
+            (meter, m.genome, m.metric, m.value, m.reason)
+            for meter, some in measurements.items()
+            for m in some
+        ]
         with self._write() as db:
             db.executemany("INSERT OR IGNORE INTO measurements VALUES (?, ?, ?, ?, ?)", rows)
 
@@ -169,6 +177,12 @@ class Store:
                 "SELECT wall_seconds, cpu_seconds FROM runs WHERE run = ?", (run,)
             ).fetchone()
         return row or (0.0, 0.0)
+
+    def n_logged(self, run: str) -> int:
+        """Return how many of a run's evaluations are kept."""
+        with self._guard():
+            (n,) = self._db.execute("SELECT count(*) FROM evaluations WHERE run = ?", (run,)).fetchone()
+        return int(n)
 
     def log(
         self, run: str, start: int, rows: Sequence[tuple[str, dict[str, float | None], str, str | None]]

@@ -58,7 +58,13 @@ class Formulation(ABC):
         return np.empty((len(evaluations), 0))
 
     def apply(self, evaluations: Evaluations) -> tuple[FloatArray, FloatArray]:
-        """Return F ``(n, n_obj)`` and G ``(n, n_ieq_constr)``: finite, and the worst for failed rows."""
+        """Return F ``(n, n_obj)`` and G ``(n, n_ieq_constr)``: finite, and the worst for failed rows.
+
+        Raises:
+            FormulationError: Something is left to the reference sample.
+        """
+        if not self.is_fitted:
+            raise FormulationError(f"'{self.name}' has settings left to the reference sample: fit it first.")
         f = np.full((len(evaluations), self.n_obj), WORST)
         g = np.full((len(evaluations), self.n_ieq_constr), WORST)
         valid = ~evaluations.failed

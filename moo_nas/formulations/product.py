@@ -124,6 +124,11 @@ class WeightedProduct(Formulation):
         """Return the hard form: alpha = 0, beta = -0.7."""
         return cls(score, targets, 0.0, -0.7)
 
+    @classmethod
+    def mnasnet(cls, score: str, targets: Mapping[str, float | None] | None = None) -> "WeightedProduct":
+        """Return MnasNet's soft form: alpha = beta = -0.07; its hard form is alpha = 0, beta = -1."""
+        return cls(score, targets, -0.07, -0.07)
+
     @property
     def _costs(self) -> Mapping[str, float | None]:
         return dict.fromkeys(_COSTS) if self.targets is None else self.targets
@@ -148,8 +153,6 @@ class WeightedProduct(Formulation):
         }
 
     def objectives(self, evaluations: Evaluations) -> FloatArray:
-        if not self.is_fitted:
-            raise FormulationError("The weighted product has open targets or scale: fit it first.")
         if evaluations.metric(self.score).goal == "min" and self.scale is False:
             raise FormulationError(f"'{self.score}' is to be minimised; a product needs a score to maximise.")
         scores = -minimised(evaluations, self.score)

@@ -5,6 +5,7 @@ from moo_nas.meters.analytic import Analytic
 from moo_nas.meters.base import BlockMeter, Meter, Metric
 from moo_nas.meters.device import CpuLatency, DeviceEnergy, DeviceTable
 from moo_nas.meters.device_models import DEVICE_MODELS, DeviceModel, Roofline
+from moo_nas.meters.external import External
 from moo_nas.meters.predictors import BlockTable, BlockTableLatency, MlpLatency, PredictedCost
 from moo_nas.meters.proxies import ZeroCost
 from moo_nas.meters.table import LookUp
@@ -21,6 +22,7 @@ __all__ = [
     "DeviceEnergy",
     "DeviceModel",
     "DeviceTable",
+    "External",
     "LookUp",
     "Meter",
     "Metric",

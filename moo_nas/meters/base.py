@@ -50,6 +50,7 @@ class Meter(ABC):
     metrics: tuple[Metric, ...]
     exclusive: bool = False  # Timings are: never beside other work.
     instant: bool = False  # Formulas and fitted predictors are: computed anew rather than stored.
+    uses_gpu: bool = False  # Does it work on a GPU here, whose energy then counts with a search's?
     largest_chunk: int = 8  # The most architectures that one call gets.
 
     @property
@@ -95,6 +96,10 @@ class Meter(ABC):
         A metric's value must not depend on which others are measured with it.
         """
         return self
+
+    def load(self) -> None:
+        """Load what measuring needs and is slow to load, in a new process: no time-out counts it."""
+        return
 
     def prepare(self, space: SearchSpace, memory: Memory, seed: int) -> Self:
         """Return the meter ready to measure: fitted or calibrated, from memory where it was before."""

@@ -82,6 +82,10 @@ class Footprint:
                     self._joules[device] = counter.joules() - before
                 except BusyError as error:
                     self._missing[device] = str(error)
+                if counter.restarts:
+                    self._missing[device] = (
+                        f"{counter.name} began anew, and what it had counted since the reading before is lost"
+                    )
             reading = {
                 "joules": sum(self._joules.values()),
                 "seconds": time.perf_counter() - self._start,

@@ -20,6 +20,7 @@ from moo_nas.study.folder import Folder
 from moo_nas.study.publish import publish_comparison
 from moo_nas.study.search import define, prepare_algorithm, set_up
 from moo_nas.study.session import Listener, Session
+from moo_nas.study.stops import Stops
 from moo_nas.study.warm_start import warm_start_genomes
 
 
@@ -35,6 +36,9 @@ def compare(
     progress: Listener | None = None,
     grid: float = WORLD_GRID,
     warm_start: npt.ArrayLike | pd.DataFrame | None = None,
+    max_seconds: float | None = None,
+    stagnation: int | None = None,
+    timeout_s: float | None = None,
 ) -> Comparison:
     """Run every formulation with every algorithm and seed, and judge them all alike.
 
@@ -55,13 +59,17 @@ def compare(
         grid: The carbon intensity of the machine's electricity in g CO2-equivalent a kWh, for the
             record of what the search itself took; by default the world's mean.
         warm_start: What every run evaluates first; see :func:`search`.
+        max_seconds: For how long each run may be at work. What another run measured before costs a
+            run no time, so later ones get further: judge by evaluations.
+        stagnation: Over how many evaluations the hypervolume of a run's front has to grow.
+        timeout_s: How long an architecture may take a meter; see :func:`search`.
 
     Raises:
         InputError: Nothing to compare, or what :func:`search` would refuse.
         StoreError: The folder cannot be used, or holds another run; it is left as it is.
     """
-    if budget < 1:
-        raise InputError(f"The budget must be at least 1 evaluation; got {budget}.")
+    stops = Stops(budget, max_seconds, stagnation)
+    runner = Runner(n_jobs, timeout_s)
     check_grid(grid)
     judge = problem.formulation if judge is None else judge
     numbers = range(seeds) if isinstance(seeds, int) else seeds
@@ -84,7 +92,7 @@ def compare(
                 except FormulationError as error:
                     refused[method] = str(error)
                     break
-                definition = define(ready.problem, description, budget, seed, start)
+                definition = define(ready.problem, description, stops, seed, start, runner)
                 plans[method, seed] = (stated, algorithm, definition)
     if not plans:
         raise InputError(f"No method can run: {'; '.join(refused.values())}")
@@ -92,7 +100,7 @@ def compare(
     folder = None if out is None else Folder(out, {"comparison": names, "judge": judge.settings})
     try:
         store = problem.evaluator.store if folder is None else folder.store
-        shared = problem.at(store, Runner(n_jobs))
+        shared = problem.at(store, runner)
         runs = {}
         for number, ((method, seed), (stated, algorithm, definition)) in enumerate(plans.items(), start=1):
             name = f"{method}/seed{seed}"
@@ -109,6 +117,7 @@ def compare(
             publish_comparison(comparison, folder)
         return comparison
     finally:
+        runner.close()
         if folder is not None:
             folder.close()
 

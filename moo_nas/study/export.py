@@ -20,8 +20,11 @@ from moo_nas.evaluation import Runner, Store
 from moo_nas.files import write_whole
 from moo_nas.meters import Analytic, BlockMeter, BlockTable, BlockTableLatency, PredictedCost
 from moo_nas.meters.device import StopWatch
-from moo_nas.meters.device.elsewhere import COLUMNS, DeviceTable
+from moo_nas.meters.device.columns import COLUMNS
+from moo_nas.meters.device.elsewhere import DeviceTable
+from moo_nas.meters.predictors.regressor import unlearnable
 from moo_nas.meters.predictors.saved_table import TabledLatency
+from moo_nas.meters.proxies.inputs import SOURCES
 from moo_nas.problem import NASProblem
 
 _MANIFEST = "manifest.json"
@@ -130,6 +133,15 @@ def import_table(path: str | os.PathLike[str], problem: NASProblem) -> DeviceTab
     return table
 
 
+def worth(table: DeviceTable, problem: NASProblem) -> list[str]:
+    """Return what can be predicted from a table, and for how much of the problem's space, in sentences."""
+    told = []
+    for metric in table.costs:
+        costs = table.frame[metric.name].dropna().to_numpy()
+        told.append(f"{metric.name}: {len(costs)} networks. {unlearnable(costs) or ''}".rstrip())
+    return [*told, PredictedCost.of_table(table).reach(problem.space).words]
+
+
 def measure_table(problem: NASProblem, out: str | os.PathLike[str]) -> BlockTable:
     """Measure a problem's table of block latencies on this device and save it as JSON.
 
@@ -218,11 +230,20 @@ def _csv(header: list[str], rows: list[list[Any]]) -> str:
 
 
 def _import_command(problem: NASProblem) -> str:
-    """Return the command that takes the table back, with the options that make this problem."""
+    """Return the command that takes the table back, with the options that make this problem, from any folder.
+
+    A file that latency is of is left out: the table takes its place.
+    """
+    known = registry.choices(type(problem))
     words = ["moo-nas", "measure", "import", "measurements.csv", problem.name, "--out", "measured.csv"]
     for name, default in registry.options(type(problem)).items():
         value = problem.options.get(name)
         given = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        if name == "latency":
+            if given.endswith((".csv", ".json")):
+                continue
+        elif isinstance(value, str) and value not in (*SOURCES, *known.get(name, ())):
+            given = str(Path(value).resolve()) if Path(value).exists() else value
         if name in problem.options and given != default:
             words += ["--problem-option", f"{name}={given}"]
     return shlex.join(words)

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,16 @@ class Folder:
     Args:
         path: The folder; made if there is none.
         definition: What defines the run, as JSON. A folder that holds another is left untouched.
+        wait_s: How long to wait for another process that writes there, in seconds.
 
     Raises:
         OtherRunError: The folder holds another run; the message names the first difference.
         StoreError: It cannot be used: a damaged or read-only store, or another process writes there.
     """
 
-    def __init__(self, path: str | os.PathLike[str], definition: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], definition: Mapping[str, Any], wait_s: float = 0.0
+    ) -> None:
         self.path = Path(path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -41,12 +45,10 @@ class Folder:
                     f"{self.path} holds {there[0]} but no {STORE}, so its run cannot be continued. Choose "
                     "another folder, or move these files away."
                 )
-            self._lock = FileLock(self.path / ".lock")
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise StoreError(f"Another process is writing to {self.path}. Wait for it, or stop it.") from None
         except OSError as error:
             raise StoreError(f"{self.path} cannot be written to: {error}.") from error
+        self._lock = FileLock(self.path / ".lock")
+        self._acquire(wait_s)
         try:
             self.store = Store(self.path / STORE)
             given = json.loads(json.dumps(definition))
@@ -80,10 +82,31 @@ class Folder:
                 f"{target} could not be written: {cause}. Free space, then run again."
             ) from error
 
+    @contextmanager
+    def held(self, wait_s: float) -> Iterator[None]:
+        """Keep other processes from writing inside, after waiting for one that does."""
+        self._acquire(wait_s)
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def release(self) -> None:
+        """Let other processes write, until it is :meth:`held`."""
+        self._lock.release()
+
     def close(self) -> None:
         """Let go of the store and the folder."""
         self.store.close()
         self._lock.release()
+
+    def _acquire(self, wait_s: float) -> None:
+        try:
+            self._lock.acquire(timeout=wait_s)
+        except Timeout:
+            raise StoreError(f"Another process is writing to {self.path}. Wait for it, or stop it.") from None
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be written to: {error}.") from error
 
 
 def _difference(kept: Any, given: Any, where: str = "") -> str | None:

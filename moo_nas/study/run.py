@@ -1,11 +1,13 @@
 """One problem, one algorithm, one seed, one budget; its result is the archive of all evaluations."""
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from moo_nas.analysis.indicators import nondominated
@@ -13,6 +15,12 @@ from moo_nas.arrays import BoolArray, FloatArray, IntArray
 from moo_nas.evaluation import Evaluations
 from moo_nas.formulations import Formulation
 from moo_nas.spaces import SearchSpace
+
+if TYPE_CHECKING:
+    from pymoo.core.algorithm import Algorithm
+
+    from moo_nas.problem import NASProblem
+    from moo_nas.study.ask_tell import OpenRun
 
 
 class Run:
@@ -50,9 +58,66 @@ class Run:
         self.measured = measured
         self.outside = outside
 
+    @classmethod
+    def open(
+        cls,
+        problem: "NASProblem",
+        formulation: Formulation | None = None,
+        algorithm: "str | Algorithm" = "nsga2",
+        budget: int = 200,
+        seed: int = 0,
+        out: str | os.PathLike[str] | None = None,
+        n_jobs: int = 1,
+        warm_start: npt.ArrayLike | pd.DataFrame | None = None,
+        stagnation: int | None = None,
+        timeout_s: float | None = None,
+    ) -> "OpenRun":
+        """Open a run whose evaluations are made elsewhere: it is asked what to evaluate, and told.
+
+        It is the run that :func:`moo_nas.search` makes of the same arguments, if what is measured
+        elsewhere were measured here. What is not an :class:`~moo_nas.meters.External` metric of the
+        problem is measured here, when a batch is told whole.
+
+        Args:
+            problem: What is searched; at least one of the metrics asked for is ``External``.
+            formulation: What is asked for; by default what the problem has.
+            algorithm: A registered name, or any pymoo algorithm not yet set up (it is copied).
+            budget: How many distinct architectures are evaluated.
+            seed: Of the algorithm's randomness; the problem has its own.
+            out: The folder that the run is kept in: opened again, by any process, it goes on. Without
+                one, the run lives as long as the problem does.
+            n_jobs: How many processes measure what is measured here.
+            warm_start: What to evaluate first; see :func:`moo_nas.search`.
+            stagnation: Over how many evaluations the hypervolume of the front has to grow.
+            timeout_s: How long an architecture may take a meter here; see :func:`moo_nas.search`.
+
+        Raises:
+            InputError: What ``search`` would refuse, or nothing is measured elsewhere.
+            StoreError: The folder cannot be used, or holds another run; it is left as it is.
+
+        Example:
+            >>> from moo_nas import NASProblem, Pareto
+            >>> from moo_nas.evaluation import Evaluator
+            >>> from moo_nas.meters import Analytic, External
+            >>> from moo_nas.spaces import StageSpace
+            >>> meters = [Analytic(32, 10), External("accuracy", "%", "max")]
+            >>> problem = NASProblem(Evaluator(StageSpace.haenas(), meters), Pareto("accuracy", "params"))
+            >>> run = Run.open(problem, algorithm="random", budget=4)
+            >>> while len(proposals := run.ask(2)):
+            ...     for number, text in zip(proposals["id"], proposals["architecture"]):
+            ...         run.tell(number, {"accuracy": 0.1 * len(text)})
+            >>> run.stop_reason, len(run.evaluations)
+            ('budget', 4)
+        """
+        # Here, as an open run is made of a run.
+        from moo_nas.study.ask_tell import open_run
+
+        options = (n_jobs, warm_start, stagnation, timeout_s)
+        return open_run(problem, formulation, algorithm, budget, seed, out, *options)
+
     @property
     def stop_reason(self) -> str:
-        """Why the run ended: budget, exhausted, stagnated, infeasible or interrupted."""
+        """Why the run ended: budget, exhausted, stagnated, time, infeasible or interrupted."""
         return str(self.record["stop_reason"])
 
     @cached_property

@@ -3,6 +3,7 @@
 import copy
 import inspect
 import os
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -22,6 +23,7 @@ from moo_nas.study.carbon import WORLD_GRID, check_grid
 from moo_nas.study.folder import Folder
 from moo_nas.study.run import Run
 from moo_nas.study.session import Listener, Session
+from moo_nas.study.stops import Stops
 from moo_nas.study.warm_start import warm_start_genomes
 
 NAME = "search"  # what a folder's only run is called in its store
@@ -41,12 +43,17 @@ def search(
     progress: Listener | None = None,
     grid: float = WORLD_GRID,
     warm_start: npt.ArrayLike | pd.DataFrame | None = None,
+    max_seconds: float | None = None,
+    stagnation: int | None = None,
+    timeout_s: float | None = None,
 ) -> Run:
     """Search a problem and return everything evaluated and the front among it.
 
     The result depends on problem, formulation, algorithm, budget and seed alone, not on how many
     processes measure, or how often the search was killed: called again with the same folder it
-    goes on, and ends as if it had never stopped.
+    goes on, and ends as if it had never stopped. What ends it first does: the budget, nothing left
+    to evaluate, or, where they are given, stagnation and time. How far it gets in a time is the
+    machine's; called again, such a run repeats what it did then.
 
     Args:
         problem: What is searched.
@@ -63,9 +70,15 @@ def search(
         warm_start: What to evaluate first, in order and within the budget: genomes ``(n, n_var)``, or
             a table with a column of choices a gene, such as the front of a run on another data set
             or device. Where only a table can be measured, each stands for its nearest row.
+        max_seconds: For how long it may be at work, set-up and all sittings together; what lies
+            between sittings does not count. Looked at between steps.
+        stagnation: Over how many evaluations the hypervolume of the front has to grow by a
+            thousandth.
+        timeout_s: How long an architecture may take a meter; one that takes longer is a failure. Not of
+            timings, which nothing may end; see :class:`~moo_nas.evaluation.Runner`.
 
     Raises:
-        InputError: An impossible budget, seed, algorithm or formulation.
+        InputError: An impossible budget or other stop, time-out, seed, algorithm or formulation.
         StoreError: The folder cannot be used, or holds another run; it is left as it is.
 
     Example:
@@ -75,26 +88,72 @@ def search(
         >>> run.stop_reason, len(run.evaluations)
         ('budget', 60)
     """
-    if budget < 1:
-        raise InputError(f"The budget must be at least 1 evaluation; got {budget}.")
     check_grid(grid)
-    runner = Runner(n_jobs)
-    algorithm, description = prepare_algorithm(algorithm, seed)
-    if formulation is not None:
-        problem = problem.under(formulation)
-    start = None if warm_start is None else warm_start_genomes(warm_start, problem.space)
-    # Set up once on the problem as it stands, so that what does not fit is said before a file is touched.
-    definition = define(set_up(algorithm, problem, seed, start).problem, description, budget, seed, start)
-    folder = None if out is None else Folder(out, definition)
+    stops, runner = Stops(budget, max_seconds, stagnation), Runner(n_jobs, timeout_s)
+    plan = Plan.of(problem, formulation, algorithm, stops, seed, runner, warm_start)
+    folder = None if out is None else Folder(out, plan.definition)
     try:
-        # Without a folder the problem's own store has what it measured before.
-        store = problem.evaluator.store if folder is None else folder.store
-        name = f"{NAME} {stable_hash(definition)}" if folder is None else NAME
-        ready = set_up(algorithm, problem.at(store, runner), seed, start)
-        return Session(name, ready, definition, folder, progress, grid=grid).run()
+        return plan.session(folder, progress, grid).run()
     finally:
+        runner.close()
         if folder is not None:
             folder.close()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a run depends on, checked before anything is written.
+
+    Attributes:
+        problem: What is searched, as it was asked for.
+        algorithm: What searches, not set up.
+        seed: Of its randomness.
+        runner: What measures.
+        warm_start: What is evaluated first.
+        definition: What defines the run, as JSON.
+    """
+
+    problem: NASProblem
+    algorithm: Algorithm
+    seed: int
+    runner: Runner
+    warm_start: IntArray | None
+    definition: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        problem: NASProblem,
+        formulation: Formulation | None,
+        algorithm: str | Algorithm,
+        stops: Stops,
+        seed: int,
+        runner: Runner,
+        warm_start: npt.ArrayLike | pd.DataFrame | None = None,
+    ) -> "Plan":
+        """Return the plan of what :func:`search` is called with.
+
+        Raises:
+            InputError: An impossible seed, algorithm, formulation or warm start.
+        """
+        algorithm, description = prepare_algorithm(algorithm, seed)
+        if formulation is not None:
+            problem = problem.under(formulation)
+        start = None if warm_start is None else warm_start_genomes(warm_start, problem.space)
+        # Set up once on the problem as it stands, so that what does not fit is said before a file is touched.
+        known = set_up(algorithm, problem, seed, start).problem
+        definition = define(known, description, stops, seed, start, runner)
+        return cls(problem, algorithm, seed, runner, start, definition)
+
+    def session(
+        self, folder: Folder | None, progress: Listener | None = None, grid: float = WORLD_GRID
+    ) -> Session:
+        """Return a session of the run in a folder; see :class:`Session`."""
+        # Without a folder the problem's own store has what it measured before.
+        store = self.problem.evaluator.store if folder is None else folder.store
+        name = f"{NAME} {stable_hash(self.definition)}" if folder is None else NAME
+        ready = set_up(self.algorithm, self.problem.at(store, self.runner), self.seed, self.warm_start)
+        return Session(name, ready, self.definition, folder, progress, grid=grid)
 
 
 def prepare_algorithm(algorithm: str | Algorithm, seed: int) -> tuple[Algorithm, dict[str, Any]]:
@@ -124,18 +183,20 @@ def prepare_algorithm(algorithm: str | Algorithm, seed: int) -> tuple[Algorithm,
 def define(
     problem: NASProblem,
     algorithm: dict[str, Any],
-    budget: int,
+    stops: Stops,
     seed: int,
     warm_start: IntArray | None = None,
+    runner: Runner | None = None,
 ) -> dict[str, Any]:
     """Return all that a run's result depends on, as JSON."""
     return {
         "problem": {"name": problem.name, "failures": problem.failures, **problem.options},
         "formulation": problem.formulation.settings,
         "algorithm": algorithm,
-        "budget": budget,
+        **stops.settings,
         "seed": seed,
         **({} if warm_start is None else {"warm_start": warm_start.tolist()}),
+        **({} if runner is None else runner.settings),
         "measurement": problem.evaluator.settings(problem.metrics),
         "versions": {name: version(name) for name in ("moo_nas", "pymoo", "numpy")},
     }

@@ -151,6 +151,12 @@ class FormulationKit(ABC):
         assert self.formulation() == copy.deepcopy(self.formulation())
         assert self.fitted() == self.fitted()
 
+    def test_before_it_is_fitted_it_says_so(self) -> None:
+        formulation = self.formulation().resolve([m.name for m in self.metrics()])
+        if not formulation.is_fitted:
+            with pytest.raises(FormulationError, match="fit it first"):
+                formulation.apply(self.reference(m.name for m in self.metrics()))
+
     def test_fitted_once_it_stays_as_it_is(self) -> None:
         fitted = self.fitted()
         assert fitted.is_fitted

@@ -93,17 +93,6 @@ def test_a_warm_start_longer_than_asked_for_is_proposed_whole():
     assert rows(unseen(space, None, start).first(4, np.random.default_rng(0))) == rows(start)
 
 
-def test_what_is_new_is_told():
-    space = wide_space()
-    pool = some(space, 30)
-    fresh = unseen(space, pool)
-    proposed = fresh.sample(10, np.random.default_rng(0))
-    outside = np.array([g for g in some(space, 200, 1).tolist() if tuple(g) not in set(rows(pool))])
-    asked = np.concatenate([pool, outside])
-    expected = [g in set(rows(pool)) - set(rows(proposed)) for g in rows(asked)]
-    assert fresh.new(asked).tolist() == expected
-
-
 def test_a_replacement_among_5000_genomes_of_28_genes_takes_less_than_a_millisecond():
     space, rng = StageSpace.mnasnet(), np.random.default_rng(0)
     fresh = unseen(space, some(space, 5138))

@@ -1,10 +1,14 @@
 import struct
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from moo_nas.analysis.comparison_figures import attainment_png, critical_difference_png
 from moo_nas.analysis.figures import comparison_png, front_png, progress_png
+from moo_nas.analysis.statistics import nemenyi
 from moo_nas.analysis.style import looks
+from moo_nas.errors import InputError
 from tests.analysis.tables import LATENCY, SCORE, curves, evaluations, front, fronts, measured
 
 TITLE = "a title with $\\frac{$, 中文 and " + "many words " * 20
@@ -65,6 +69,29 @@ def test_methods_are_compared_in_one_picture(n_methods, seeds):
 
 def test_a_comparison_of_nothing_is_a_picture_that_says_so():
     assert size(comparison_png(curves([], 0), pd.DataFrame(), LATENCY, SCORE, TITLE)) == (1800, 750)
+
+
+@pytest.mark.parametrize(("n_methods", "seeds"), [(1, 1), (4, 5)])
+def test_what_runs_attain_is_one_picture_whichever_way_is_better(n_methods, seeds):
+    table = fronts([f"a long name $\\frac{{$ of a method {i}" for i in range(n_methods)], seeds)
+    table["score"] += 0.05 * table["seed"]
+    pictures = [attainment_png(table, x, y, TITLE) for x, y in ((LATENCY, SCORE), (SCORE, LATENCY))]
+    assert pictures[0] != pictures[1]
+    assert {size(png) for png in pictures} == {(1200, 810)}
+    assert size(attainment_png(pd.DataFrame(), LATENCY, SCORE, TITLE)) == (1200, 810)
+    assert size(attainment_png(table.assign(score=float("nan")), LATENCY, SCORE, TITLE)) == (1200, 810)
+
+
+@pytest.mark.parametrize("n_methods", [2, 5, 12])
+def test_a_critical_difference_diagram_has_room_for_every_method(n_methods):
+    values = np.random.default_rng(0).random((6, n_methods)) + np.arange(n_methods)
+    names = [f"a long name $\\frac{{$ of a method {i}" for i in range(n_methods)]
+    found = nemenyi(values)
+    width, height = size(critical_difference_png(names, found, TITLE))
+    assert width == 1200
+    assert height > 48 * (n_methods // 2)
+    with pytest.raises(InputError, match="a name for each"):
+        critical_difference_png(names[1:], found, TITLE)
 
 
 def test_many_methods_all_look_different():

@@ -34,7 +34,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     ("arguments", "expected"),
     [
         (["search", "haens"], "did you mean 'haenas'?"),
-        (["search", "haenas", "--algorithm", "nsga"], "did you mean 'nsga2'?"),
+        (["search", "haenas", "--algorithm", "nsga22"], "did you mean 'nsga2'?"),
         (["search", "haenas", "--formulation", "paretto"], "did you mean 'pareto'?"),
         (["search", "haenas", "--objectives", "score,latency"], "did you mean 'latency_ms'?"),
         (["search", "haenas", "--formulation", "constrained", "--limit", "latency=5"], "'latency_ms'"),
@@ -55,7 +55,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["search", "haenas", "--formulation", "single", "--objectives", "score,params"], "one objective"),
         (["search", "haenas", "--objectives", "score"], "at least two objectives"),
         (["compare", "haenas", "--formulations", "single,best"], "Unknown formulation 'best'"),
-        (["compare", "haenas", "--algorithms", "nsga3"], "did you mean 'nsga2'?"),
+        (["compare", "haenas", "--algorithms", "nsga22"], "did you mean 'nsga2'?"),
         (["compare", "haenas", "--seeds", "0"], "at least one"),
         (["search", "haenas", "--objectives", ","], "separated by commas"),
         (["search", "haenas", "--limit", "macs=1", "--limit", "macs=2"], "'macs' twice"),
@@ -298,7 +298,14 @@ def test_compare_runs_every_pair_and_says_which_is_refused(capfd):
     arguments = ["compare", "haenas", "--formulations", "single,constrained,product,pareto"]
     arguments += ["--algorithms", "nsga2,hae", "--seeds", "1", "--budget", "8", "--jobs", "1", *QUICK]
     arguments += ["--problem-option", "n_reference=8", "--problem-option", "n_networks=5"]
-    arguments += ["--problem-option", "latency_size=32", "--out", "here"]
+    arguments += [
+        "--problem-option",
+        "latency_size=32",
+        "--problem-option",
+        "latency_rounds=2",
+        "--out",
+        "here",
+    ]
     assert main(arguments) == DONE
     table = pd.read_csv("here/comparison.csv")
     ran = table[table["stop_reason"] == "budget"]

@@ -59,6 +59,37 @@ def test_what_is_exported_is_imported_once_it_is_measured(capfd):
     assert "for 32 pixels, batch 1 and 10 classes; asked for 96 pixels" in capfd.readouterr().err
 
 
+def test_what_can_be_predicted_from_a_table_is_told(capfd):
+    table = board(20)
+    table.loc[4:, "energy_mj"] = np.nan
+    table["peak_power_w"] = 5.0
+    table.to_csv("board.csv", index=False)
+    assert main(["measure", "import", "board.csv", "haenas", *QUICK]) == DONE
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[1] == "latency_ms: 20 networks."
+    assert lines[2] == "energy_mj: 4 networks. A fit needs at least 5 measured samples; got 4."
+    assert lines[3].startswith(
+        "peak_power_w: 20 networks. All 20 samples cost 5.0: there is nothing to learn."
+    )
+    assert re.fullmatch(
+        r"Of random .* \d+% are like the samples; 90% would be of about \d+ measured .*", lines[4]
+    )
+    asked = ["search", "haenas", "--problem-option", "latency=board.csv", *QUICK, "--budget", "2"]
+    assert main([*asked, "--objectives", "params,energy_mj", "--jobs", "1"]) == WRONG_INPUT
+    assert "'energy_mj' of board.csv" in capfd.readouterr().err
+
+
+def test_a_path_with_brackets_is_printed_as_it_is(capfd):
+    folder = Path("nets[/red][bold]")
+    board(3).to_csv("a[b].csv", index=False)
+    out = str(folder / "o[red].csv")
+    folder.mkdir(parents=True)
+    assert main(["measure", "import", "a[b].csv", "haenas", "--out", out, *QUICK]) == DONE
+    printed = capfd.readouterr().out
+    assert "3 networks of a[b].csv" in printed
+    assert f"File: {out}" in printed
+
+
 def test_nothing_is_written_unless_every_row_is_good(capfd):
     table = board()
     table.loc[7, "latency_ms"] = -4
@@ -118,9 +149,11 @@ def test_a_search_on_a_table_says_whose_numbers_how_good_and_what_lies_outside(c
     assert front.loc[front["outside"] != "", "outside"].str.startswith("latency_ms: ").all()
     lie = "lies" if n == 1 else "lie"
     summary = f"{n} of the front's {len(front)} architectures {lie} outside of the samples that latency_ms"
+    reach = "measured. Of random architectures of the space"
     page = " ".join(re.sub("<[^>]+>", " ", unescape(Path("one/report.html").read_text())).split())
     for text in (" ".join(out.split()), page):
         assert summary in text
+        assert reach in text
         assert "board.csv" in text
         assert "Spearman" in text
         assert "coverage of 90 % intervals" in text

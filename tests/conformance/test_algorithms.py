@@ -3,7 +3,18 @@
 import pytest
 
 from moo_nas import Constrained, Single, WeightedProduct, registry
-from moo_nas.algorithms import NSGA2, AgingEvolution, HardwareAwareAging, RandomSearch
+from moo_nas.algorithms import (
+    CTAEA,
+    MOEAD,
+    NSGA2,
+    NSGA3,
+    RVEA,
+    SMSEMOA,
+    AgingEvolution,
+    HardwareAwareAging,
+    LocalSearch,
+    RandomSearch,
+)
 from moo_nas.testing import AlgorithmKit
 
 SCALAR = (
@@ -13,7 +24,18 @@ SCALAR = (
 )
 CASES = {
     # The surrogate has tests of its own, with smaller budgets: it thinks between evaluations.
-    **{name: registry.load("algorithm", name) for name in registry.names("algorithm") if name != "surrogate"},
+    "aging": AgingEvolution,
+    "ctaea": CTAEA,
+    "hae": HardwareAwareAging,
+    "local-search": LocalSearch,
+    "moead": MOEAD,
+    "nsga2": NSGA2,
+    "nsga3": NSGA3,
+    "random": RandomSearch,
+    "rvea": RVEA,
+    "smsemoa": SMSEMOA,
+}
+SMALL = {
     "nsga2, small": lambda: NSGA2(pop_size=6, n_offsprings=5, crossover_probability=0.5),
     "aging as printed": lambda: AgingEvolution(pop_size=8, sample_size=3, batch_size=1),
     "hae, small": lambda: HardwareAwareAging(pop_size=7, sample_size=3, n_children=3),
@@ -21,13 +43,22 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+def test_every_registered_algorithm_is_among_the_cases():
+    assert {name: registry.load("algorithm", name) for name in registry.names("algorithm")}.items() <= (
+        CASES.items()
+    )
+
+
+@pytest.mark.parametrize("name", [*CASES, *SMALL])
 class TestAlgorithms(AlgorithmKit):
     @pytest.fixture(autouse=True)
     def case(self, name):
         self.name = name
         if name.startswith("hae"):
-            self.formulations = SCALAR
+            self.formulations, self.impossible = SCALAR, ()
+        if name in SMALL:
+            # What does not depend on sizes was tested above.
+            self.formulations, self.budget = self.formulations[-2:], 25
 
     def algorithm(self):
-        return CASES[self.name]()
+        return {**CASES, **SMALL}[self.name]()

@@ -1,10 +1,14 @@
+import os
+import time
+
+import joblib
 import numpy as np
 import pytest
 
-from moo_nas.errors import InputError
+from moo_nas.errors import InputError, SourceError
 from moo_nas.evaluation import Runner
-from moo_nas.meters import CpuLatency
-from tests.fakes import Fake, Guilty, Misshapen
+from moo_nas.meters import CpuLatency, External
+from tests.fakes import Fake, Guilty, Misshapen, Sleepy
 
 
 @pytest.fixture
@@ -88,3 +92,74 @@ def test_work_in_other_processes_is_accounted_for(architectures):
     runner = Runner(2)
     outcomes(runner, Fake(), architectures)
     assert runner.worker_seconds > 0
+
+
+def gone(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+class SlowToLoad(Sleepy):
+    def load(self):
+        time.sleep(0.7)
+
+
+def test_what_takes_too_long_fails_alone_and_its_process_is_ended(architectures, tmp_path):
+    meter = SlowToLoad(tmp_path / "notes")  # which is no fault of the architectures'
+    guilty = [a for a in architectures if meter.guilty(a)][:1]
+    some = [*guilty, *[a for a in architectures if not meter.guilty(a)][:3]]
+    runner = Runner(1, timeout_s=0.5)
+    found = outcomes(runner, meter, some)  # the others by a process that takes its place
+    assert [o.reason for o in found] == ["took longer than 0.5 s", None, None, None]
+    assert [float(o.values[0]) for o in found[1:]] == [Fake().value(a, i) for i, a in enumerate(some)][1:]
+    (slept,) = meter.notes.read_text().split()
+    assert gone(int(slept))
+    runner.close()
+
+
+def test_with_a_time_out_too_a_death_fails_only_the_guilty_and_faults_of_the_meter_end_the_run(architectures):
+    meter = Guilty("exit", share=0.1)
+    guilty = [a for a in architectures if meter.guilty(a)][:1]
+    runner = Runner(1, timeout_s=60)
+    found = outcomes(runner, meter, [*guilty, *[a for a in architectures if not meter.guilty(a)][:2]])
+    assert [o.reason for o in found] == ["the worker process died while measuring it", None, None]
+    with pytest.raises(SourceError, match="measured elsewhere"):
+        outcomes(runner, External("accuracy", "%", "max"), architectures[:1])
+    runner.close()
+
+
+def test_whoever_stops_listening_leaves_nothing_running(architectures, tmp_path):
+    meter = Sleepy(tmp_path / "notes")
+    innocent = [a for a in architectures if not meter.guilty(a)][:1]
+    guilty = [a for a in architectures if meter.guilty(a)][:1]
+    results = Runner(2, timeout_s=600).run(meter, [*guilty, *innocent], [0, 1])
+    assert [outcome.index for outcome in next(results)] == [1]
+    until = time.monotonic() + 60
+    while not (meter.notes.exists() and meter.notes.read_text().endswith("\n")):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    results.close()
+    assert gone(int(meter.notes.read_text()))
+
+
+def test_exclusive_meters_are_measured_here_without_a_time_out(architectures):
+    class Alone(Fake):
+        exclusive = True
+
+    meter = Alone()
+    outcomes(Runner(1, timeout_s=1e-9), meter, architectures[:3])
+    assert meter.calls == 1
+
+
+def test_a_time_out_is_refused_where_another_backend_measures(architectures):
+    with joblib.parallel_config("threading"), pytest.raises(InputError, match="ThreadingBackend is active"):
+        outcomes(Runner(1, timeout_s=1), Fake(), architectures[:1])
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1.0, float("inf"), float("nan")])
+def test_an_impossible_time_out_is_refused(timeout_s):
+    with pytest.raises(InputError, match="time-out must be a positive number of seconds"):
+        Runner(timeout_s=timeout_s)

@@ -69,6 +69,22 @@ def test_hard_a_slow_network_wins_only_by_a_score_better_than_its_excess(within,
     assert (fitness(product, above, slow) > fitness(product, within, fast)) == (ratio > needed)
 
 
+@given(scores, scores, st.floats(0.1, 80), st.floats(0.1, 7), st.floats(80.001, 1e4), st.floats(7.001, 1e3))
+def test_hard_what_exceeds_two_targets_wins_only_by_a_score_better_than_both_excesses(
+    within, above, fast, frugal, slow, hungry
+):
+    product = plain(0.0, -0.7, latency_ms=80.0, energy_mj=7.0)
+    ratio, needed = above / within, (slow / 80) ** 0.7 * (hungry / 7) ** 0.7
+    assume(abs(ratio / needed - 1) > 1e-9)
+    wins = fitness(product, above, slow, hungry) > fitness(product, within, fast, frugal)
+    assert wins == (ratio > needed)
+
+
+def test_mnasnets_form_has_one_exponent():
+    product = WeightedProduct.mnasnet("score", {"latency_ms": 80.0})
+    assert (product.alpha, product.beta) == (-0.07, -0.07)
+
+
 def test_twice_the_latency_weighs_about_three_percent_of_accuracy_in_the_soft_form():
     product = plain(-0.05, -0.05, latency_ms=80.0)
     assert fitness(product, 0.75, 160) / fitness(product, 0.75, 80) == pytest.approx(0.966, abs=1e-3)

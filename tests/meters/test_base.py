@@ -2,8 +2,18 @@ import numpy as np
 import pytest
 
 from moo_nas.errors import InputError
-from moo_nas.meters import Analytic, BlockMeter, Metric
+from moo_nas.evaluation import Evaluator
+from moo_nas.meters import (
+    Analytic,
+    BlockMeter,
+    BlockTableLatency,
+    CpuLatency,
+    DeviceEnergy,
+    Metric,
+    MlpLatency,
+)
 from tests.fakes import Fake
+from tests.spaces_for_tests import wide_space
 
 
 class CountedBlocks(BlockMeter):
@@ -57,3 +67,16 @@ def test_a_ratio_of_sums_is_derived_from_the_whole_network(wide):
 def test_images_and_classes_must_be_positive(wrong):
     with pytest.raises(InputError, match="must be positive"):
         Analytic(**wrong)
+
+
+class OnGpu(CpuLatency):
+    uses_gpu = True
+
+
+@pytest.mark.parametrize("of", [lambda watch: watch, DeviceEnergy, BlockTableLatency, MlpLatency])
+def test_what_works_on_a_gpu_says_so_and_so_does_the_evaluator_that_is_asked_for_it(of):
+    meter = of(OnGpu(16))
+    evaluator = Evaluator(wide_space(), [Analytic(16, 10), meter])
+    assert evaluator.uses_gpu([meter.metrics[0].name])
+    assert not evaluator.uses_gpu(["params"])
+    assert not Evaluator(wide_space(), [of(CpuLatency(16))]).uses_gpu([meter.metrics[0].name])

@@ -1,6 +1,8 @@
 """Counters: RAPL's and NVML's as the kernel and the driver give them."""
 
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -52,8 +54,43 @@ def test_what_is_not_there_is_told_from_what_may_not_be_read(tmp_path, powercap)
     with pytest.raises(BusyError, match=r"^no RAPL .* under .*nowhere"):
         Rapl.here(tmp_path / "nowhere")
     unreadable(powercap)
+    with pytest.raises(BusyError, match="there but cannot be read") as raised:
+        Rapl.here(powercap)
+    assert "chmod" not in str(raised.value)  # which would not help
+
+
+def test_who_may_not_read_it_is_told_what_would_help(powercap, monkeypatch):
+    def refused(path, encoding):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", refused)
     with pytest.raises(BusyError, match=r"there but not readable .*chmod a\+r .* or run as root"):
         Rapl.here(powercap)
+
+
+def test_a_counter_that_begins_anew_has_not_wrapped_around(powercap):
+    for zone in ("0", "1"):
+        (powercap / f"intel-rapl:{zone}" / "max_energy_range_uj").write_text("262143328850\n")
+    put(powercap, z0=50_000_000_000, z1=50_000_000_000)
+    counter = Rapl.here(powercap)
+    put(powercap, z0=50_000_100_000, z1=3_000_000)  # as after sleep; the range is 262 kJ
+    assert counter.joules() == pytest.approx(3.1)
+    assert counter.restarts == 1
+    put(powercap, z1=5_000_000)
+    assert counter.joules() == pytest.approx(5.1)
+    assert counter.restarts == 1
+
+
+def test_a_wrap_around_is_one_if_there_was_time_for_it(powercap, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    for zone in ("0", "1"):
+        (powercap / f"intel-rapl:{zone}" / "max_energy_range_uj").write_text("1000000000\n")
+    counter = Rapl.here(powercap)
+    now[0] = 10.0
+    put(powercap, z0=800_000)  # 999.9 J in 10 s
+    assert counter.joules() == pytest.approx(999.9)
+    assert counter.restarts == 0
 
 
 def test_a_counter_that_is_not_readable_any_more_says_so(powercap):
@@ -86,7 +123,7 @@ def test_power_that_is_an_average_says_so(monkeypatch, how):
     gpus_seen(monkeypatch, ["aaaaaaaa-1111"])
     monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(instant=how))
     counter = Nvml.here()
-    assert (counter.watts(), counter.averaged) == (123.0, True)
+    assert (counter.watts(), counter.averaged) == (None, True)
     assert counter.name == "NVML (A GPU, GPU-aaaaaaaa, power average over 1 s)"
 
 

@@ -94,11 +94,11 @@ def test_an_energy_that_only_some_rows_have_is_missing_in_the_others(tmp_path, t
         (f"{name(1)},1,,0,,,,", "line 3: energy_mj must be more than 0"),
         (f"{name(1)},1,,,-3,,,", "line 3: peak_power_w must be more than 0"),
         (f"{name(1)},2,,9000,5,,,", "line 3: energy_mj / latency_ms is 4500 W on average, more than"),
-        (f"{name(1)},1,,,,,300,", "line 3: ambient_c must be between -90 and 150"),
+        (f"{name(1)},1,,,,,300,", "line 3: ambient_c must be -90 or more and 150 or less, in degrees"),
         (f"{name(0)},1,,,,,,", "line 3: the same network as line 2"),
         (f"{name(1)},1,,,,,,Other", "line 3: device 'Other', but line 2 has ''"),
         (f"{name(1)},1", "line 3: 6 cells under 12 headings"),
-        (f'{name(1)},1,,,,"open,,', "line 3: unexpected end of data"),
+        (f'{name(1)},1,,,,"open,,\n{name(2)},1,,,,,,\n', "line 3: a quotation mark is not closed"),
         (",1,,,,,,", "line 3: architecture is empty"),
     ],
 )
@@ -117,7 +117,13 @@ def test_a_row_that_cannot_be_is_refused_by_its_line(row, expected, tmp_path):
         ("latency_ms\n", "line 1: the column 'architecture' is missing"),
         ("architecture,latency_ms,latency_ms\n", "'latency_ms' is there more than once"),
         ("architecture;latency_ms\n", "separated by commas"),
-        ("", "'architecture' is missing"),
+        ("", "board.csv is empty"),
+        ("\n\n", "board.csv is empty"),
+        ("sep=,\narchitecture,latency_ms\n", "line 1: 'sep=,' is a note to Excel; delete that line"),
+        ("architecture,latency_ms,\n", "line 1: column 3 has no name: do lines end with a comma too many?"),
+        (",architecture,latency_ms\n", "If it is pandas' index, write the table with index=False"),
+        ("Unnamed: 0,architecture\n", "If it is pandas' index"),
+        ("architecture,watt\n", "unknown column 'watt'. Known"),
         ("architecture,latency_ms\n", "the column 'image_size' is missing"),
         (f"{KNOWN[0]},architecture,latency_ms\n", "it has no rows"),
         (b"architecture,latency_ms\n\xff\xfe,1\n", "must be UTF-8"),
@@ -141,6 +147,8 @@ def test_a_file_that_is_no_such_table_is_refused(text, expected, tmp_path):
         (",1,10,yes", "line 3: image_size is empty"),
         ("16.5,1,10,yes", "line 3: image_size must be an integer, in pixels; got '16.5'"),
         ("16,0,10,yes", "line 3: batch_size must be more than 0"),
+        ("1e300,1,10,yes", "line 3: image_size must be more than 0 and 100000 or less, in pixels; got 1e300"),
+        ("16,1,1e300,yes", "line 3: n_classes must be more than 0 and 100000 or less"),
     ],
 )
 def test_what_a_table_is_of_is_the_same_in_every_row(known, expected, tmp_path):
@@ -183,6 +191,28 @@ def test_a_row_in_another_unit_than_the_others_is_refused_by_its_line(n, column,
         frame = frame.drop(columns="peak_power_w")
     with pytest.raises(InputError, match=rf"1 fault: line 4: {column} is .* in another unit than"):
         read(tmp_path, frame.to_csv(index=False))
+
+
+def test_how_many_times_is_told_in_words_that_are_read(tmp_path, tiny):
+    macs = Analytic(16, 10).measure([tiny.decode(tiny.genome_at(i)) for i in range(5)], [0] * 5)[:, 2]
+    for factor, expected in (
+        (2000, r"latency_ms is \d{4} times what"),
+        (1 / 2000, r"latency_ms is 1/\d{4} of what"),
+    ):
+        costs = macs / macs.mean() * np.where(np.arange(5) == 2, factor, 1.0)
+        text = "architecture,latency_ms\n" + "".join(f"{name(i)},{cost}\n" for i, cost in enumerate(costs))
+        with pytest.raises(InputError, match=expected + r".* than milliseconds\?$"):
+            read(tmp_path, text)
+
+
+def test_energy_in_joules_is_told_by_the_peak_where_idle_power_is_in_it(tmp_path):
+    text = "idle_subtracted,image_size,batch_size,n_classes,architecture,latency_ms,energy_mj,peak_power_w\n"
+    rows = [f"{{}},16,1,10,{name(i)},10,0.05,6" for i in range(2)]  # 50 mJ, written as joules
+    with pytest.raises(
+        InputError, match=r"line 2: energy_mj / latency_ms is 0\.005 W on average .* a hundredth"
+    ):
+        read(tmp_path, text + "\n".join(rows).format("no", "no"), complete=False)
+    assert len(read(tmp_path, text + "\n".join(rows).format("yes", "yes"), complete=False).frame) == 2
 
 
 def test_a_network_that_is_a_constant_may_take_next_to_no_time(tmp_path):

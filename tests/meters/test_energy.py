@@ -6,115 +6,14 @@ import time
 import numpy as np
 import pytest
 
-from moo_nas.errors import BusyError, MeterError
+from moo_nas.errors import BusyError
 from moo_nas.evaluation import Evaluator, Store
 from moo_nas.meters import CpuLatency, DeviceEnergy
 from moo_nas.meters.device import energy
 from moo_nas.meters.device.counters import Counter, Nvml, Rapl
-from moo_nas.meters.device.energy import energy_of, idle_power, settled_idle
 from tests.spaces_for_tests import tiny_space
 
 WATCH = CpuLatency(image_size=16, n_rounds=2, min_seconds=0.0)
-
-
-class Device(Counter):
-    """Takes ``idle`` W always and ``work`` J a call; time passes by calls alone."""
-
-    name = "made up"
-
-    def __init__(self, idle: float, work: float, seconds: float) -> None:
-        self.idle, self.work, self.seconds = idle, work, seconds
-        self.now, self.calls = 0.0, 0
-
-    def call(self) -> None:
-        self.calls += 1
-        self.now += self.seconds
-
-    def clock(self, call, least: float) -> float:
-        call()
-        return self.seconds
-
-    def joules(self) -> float:
-        return self.idle * self.now + self.work * self.calls
-
-    def watts(self) -> float:
-        return 77.0
-
-
-def test_idle_power_is_subtracted_and_average_and_peak_are_kept():
-    device = Device(idle=10, work=0.5, seconds=0.02)
-    found = energy_of(device.call, device, 1.0, 10.0, device.clock, lambda: device.now)
-    assert found.mj == pytest.approx(500)
-    assert found.average_w == pytest.approx(10 + 0.5 / 0.02)
-    assert found.peak_w >= found.average_w
-    assert found.idle_w == 10
-    assert device.now >= 1.0
-
-
-def test_every_repetition_within_a_clock_s_stretch_counts():
-    device = Device(idle=0, work=2, seconds=0.01)
-
-    def three(call, least):
-        for _ in range(3):
-            call()
-        return 0.01
-
-    found = energy_of(device.call, device, 0.1, 0.0, three, lambda: device.now)
-    assert device.calls % 3 == 0
-    assert found.mj == pytest.approx(2000)
-
-
-@pytest.mark.parametrize("idle_w", [50.0, 60.0])
-def test_no_work_takes_nothing_or_less_than_nothing(idle_w):
-    device = Device(idle=50, work=0, seconds=0.01)
-    with pytest.raises(MeterError, match=f"more than 0; got .* mJ a run: 50 W at work, {idle_w:g} W idle"):
-        energy_of(device.call, device, 0.1, idle_w, device.clock, lambda: device.now)
-
-
-def test_an_average_is_no_peak():
-    device = Device(idle=10, work=0.5, seconds=0.02)
-    device.averaged = True
-    assert energy_of(device.call, device, 0.1, 10.0, device.clock, lambda: device.now).peak_w is None
-
-
-class Scripted(Counter):
-    """So many W in each window of idleness, one after the other; the last ones from then on."""
-
-    name = "made up"
-
-    def __init__(self, watts) -> None:
-        self.watts_left, self.total, self.asked = list(watts), 0.0, 0
-
-    def joules(self) -> float:
-        self.asked += 1
-        if self.asked % 2 == 0:  # the end of a window of a second
-            self.total += self.watts_left.pop(0) if len(self.watts_left) > 1 else self.watts_left[0]
-        return self.total
-
-
-@pytest.fixture
-def seconds(monkeypatch):
-    """Time passes by sleeping alone."""
-    now = [0.0]
-    monkeypatch.setattr(energy.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(energy.time, "sleep", lambda s: now.__setitem__(0, now[0] + s))
-    return now
-
-
-def test_idle_power_is_what_a_counter_says_while_nothing_is_done(seconds):
-    assert idle_power(Scripted([12.0]), 1.0) == pytest.approx(12)
-
-
-def test_idle_power_is_taken_when_the_device_has_come_to_rest(seconds):
-    assert settled_idle(Scripted([90, 80, 70, 60, 51, 50, 49, 20]), 1.0) == (pytest.approx(50), ())
-    assert seconds[0] == 7
-
-
-def test_a_device_that_does_not_come_to_rest_is_doubtful(seconds):
-    idle_w, faults = settled_idle(Scripted([40, 60] * 20), 1.0)
-    assert 40 < idle_w < 60
-    assert faults == ("the idle power did not settle: 40 to 60 W after 20 s",)
-    assert seconds[0] == 20
 
 
 def absent(cls, folder=None):
@@ -156,7 +55,9 @@ def networks(n):
 
 
 def test_networks_are_measured_where_there_is_a_meter(monkeypatch):
-    rows = Metered(monkeypatch, 20.0, 20.0, 20.0).measure(networks(2), [0, 0])
+    meter = Metered(monkeypatch, 20.0, 20.0, 20.0)
+    meter.seconds = 0.3
+    rows = meter.measure(networks(2), [0, 0])
     assert rows.shape == (2, 3)
     assert (rows[:, 0] > 0).all()
     assert rows[:, 1] == pytest.approx(50, rel=0.05)

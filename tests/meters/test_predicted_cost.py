@@ -1,12 +1,14 @@
 """A cost of any device, predicted from a table of measured architectures."""
 
+import time
+
 import numpy as np
 import pytest
 
 from moo_nas.errors import InputError, MeterError
 from moo_nas.evaluation import Evaluator, Store
 from moo_nas.meters import Analytic, Metric, PredictedCost
-from moo_nas.meters.predictors import Best, Perceptron, Ridge
+from moo_nas.meters.predictors import Best, GaussianProcess, GradientBoosting, Perceptron, Ridge
 from moo_nas.spaces import Architecture
 
 ENERGY = Metric("energy_mj", "mJ", "min")
@@ -70,6 +72,51 @@ def test_its_identity_is_that_of_samples_source_and_regressor(wide):
     assert PredictedCost(ENERGY, samples, values * 2, 32, 10, "a law", Ridge("linear")).key != one.key
 
 
+@pytest.mark.parametrize(
+    "regressor", [Ridge(), Best((GaussianProcess(), GradientBoosting("linear")), nested=False)]
+)
+def test_a_prediction_does_not_depend_on_its_company(wide, regressor):
+    ready = meter(wide, regressor=regressor).prepare(wide, Store(), 0)
+    others = drawn(wide, 300, 7)
+    together = ready.measure(others, [0] * 300)[:, 0]
+    assert [ready.measure([a], [0])[0, 0] for a in others] == together.tolist()
+    assert ready.measure(others[250:], [0] * 50)[:, 0].tolist() == together[250:].tolist()
+    assert ready.measure([], []).shape == (0, 1)
+
+
+def test_the_fit_is_timed_as_set_up_and_is_the_same_in_the_next_sitting(wide, monkeypatch):
+    class Slow(Ridge):
+        def _fitted(self, features, costs, groups):
+            time.sleep(0.05)
+            return super()._fitted(features, costs, groups)
+
+    store, others = Store(), drawn(wide, 20, 5)
+    first = meter(wide, regressor=Slow("linear")).prepare(wide, store, 0)
+    ((kept, seconds),) = store.setup().values()
+    assert seconds > 0.3  # on all samples, and on those of five folds
+    again = meter(wide, regressor=Slow("linear")).prepare(wide, store, 0)
+    assert again.card == first.card
+    assert again.measure(others, [0] * 20).tolist() == first.measure(others, [0] * 20).tolist()
+    assert ((kept, seconds),) == tuple(store.setup().values())
+
+
+def test_how_much_of_a_space_its_samples_reach_is_told_and_how_many_would_do(wide):
+    few, many = meter(wide, 8).reach(wide), meter(wide, 400).reach(wide)
+    assert few.inside < 0.9 <= many.inside
+    assert few.enough == many.enough > 8
+    enough = meter(wide, few.enough).reach(wide)
+    assert enough.inside > 0.8
+    assert few.words.startswith(
+        f"Of random architectures of the space {few.inside:.0%} are like the samples; "
+    )
+    assert f"90% would be of about {few.enough} measured at random" in few.words
+    assert "measured" not in many.words
+    store = Store()
+    meter(wide, 8).prepare(wide, store, 0)
+    ((kept, _),) = store.setup().values()
+    assert kept["reach"] == {"inside": few.inside, "enough": few.enough}
+
+
 def test_what_is_unlike_the_samples_is_said_to_be_so(wide):
     ready = meter(wide).prepare(wide, Store(), 0)
     strange = Architecture.parse("stem_k3_s2_c16 ibn_d1_k3_s1_e3_c512 fused_d9_k3_s2_e6_c24 pool_conv_c64")
@@ -112,7 +159,9 @@ def test_one_value_an_architecture_is_asked_for(wide):
 
 def test_samples_that_teach_nothing_are_refused_when_it_is_prepared(wide):
     samples = drawn(wide, 8, 0)
-    with pytest.raises(InputError, match="nothing to learn"):
+    with pytest.raises(
+        InputError, match=r"^'energy_mj' of a law: All 8 samples cost 1.0: .* nothing to learn"
+    ):
         PredictedCost(ENERGY, samples, np.ones(8), 32, 10, "a law").prepare(wide, Store(), 0)
     with pytest.raises(InputError, match="at least 5 measured samples; got 1"):
         PredictedCost(ENERGY, samples[:1], [1.0], 32, 10, "a law").prepare(wide, Store(), 0)

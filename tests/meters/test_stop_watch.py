@@ -1,5 +1,6 @@
 """The stop-watch: what it keeps, what it flags, and that it measures alone."""
 
+import errno
 import json
 import os
 import subprocess
@@ -192,6 +193,16 @@ def test_the_lock_is_let_go_of_where_a_measurement_fails():
             raise ZeroDivisionError
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows locks otherwise")
+def test_a_folder_that_knows_no_locks_is_not_another_measurement(monkeypatch):
+    def flock(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(BusyError, match="cannot be used: No locks available"), measuring("something"):
+        pass
+
+
 def test_the_lock_is_one_for_all_of_a_machine_whatever_their_temporary_folder(tmp_path):
     asked = "from moo_nas.meters.device.lock import lock_folder; print(lock_folder())"
     found = set()
@@ -278,6 +289,12 @@ def test_noise_of_a_busy_core_is_detected_by_the_reference_network(burner):
     burner()
     (timing,) = meter.timings(architectures(6), [0] * 6)
     assert any("the machine was busy" in fault for fault in timing.faults), timing.faults
+
+
+def test_a_core_that_is_shared_all_through_the_calibration_is_a_fault_of_the_reference(burner):
+    burner()
+    reference = CpuLatency(image_size=64)._time_reference()
+    assert any("was calibrated, had" in fault and "% of a core" in fault for fault in reference.faults)
 
 
 def test_a_reference_whose_times_are_far_apart_is_a_fault_of_every_timing():

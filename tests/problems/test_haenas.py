@@ -102,6 +102,37 @@ def test_without_a_counter_the_answer_is_what_was_looked_for(monkeypatch):
         HaeNAS(energy="measured")
 
 
+@pytest.fixture
+def board(tmp_path):
+    """Three networks measured on a board, with their energy."""
+    space = HaeNAS().space
+    head = "architecture,latency_ms,energy_mj,idle_subtracted,image_size,batch_size,n_classes\n"
+    rows = [
+        f"{space.decode(genome)},{i + 5},{i + 9},no,96,1,10\n" for i, genome in enumerate(space.sample(3, 0))
+    ]
+    (tmp_path / "board.csv").write_text(head + "".join(rows))
+    return tmp_path / "board.csv"
+
+
+def test_a_table_is_named_by_a_path_too(board):
+    problem = HaeNAS(latency=board)
+    assert problem.options["latency"] == str(board)
+    assert names(problem) == names(HaeNAS(latency=str(board)))
+
+
+def test_energy_of_this_computer_is_not_searched_beside_another_device_s_latency(board, monkeypatch):
+    monkeypatch.setattr(Rapl, "here", classmethod(lambda cls, folder=None: Watts()))
+    with pytest.raises(InputError, match=r"energy=measured is of this computer, .* Leave out energy"):
+        HaeNAS(latency=str(board), energy="measured")
+
+
+@pytest.mark.parametrize("option", [{"latency_threads": 8}, {"n_networks": 77}, {"latency_rounds": 5}])
+def test_what_a_table_has_no_use_for_is_refused(board, option):
+    (name,) = option
+    with pytest.raises(InputError, match=rf"{name} is of what is measured here; .* Leave it out"):
+        HaeNAS(latency=str(board), **option)
+
+
 def test_an_unknown_way_to_energy_is_refused():
     with pytest.raises(InputError, match="Unknown energy 'measure': did you mean 'measured'"):
         HaeNAS(energy="measure")

@@ -176,7 +176,9 @@ def test_a_sitting_without_a_counter_is_said(tmp_path, monkeypatch):
 def test_a_gpu_s_energy_is_missing_where_its_package_is(tmp_path, metered, monkeypatch):
     gpus_seen(monkeypatch, ["aaaaaaaa-1111"])
     monkeypatch.setitem(sys.modules, "pynvml", None)
-    run = search(problem(proxy_device="cuda"), budget=10, out=tmp_path / "run")
+    meter = Fake()
+    meter.uses_gpu = True
+    run = search(problem(meter), budget=10, out=tmp_path / "run")
     energy = recorded(tmp_path / "run")
     assert energy["kwh"] >= 0.001
     assert energy["missing"] == ["GPU 0"]

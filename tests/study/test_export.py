@@ -3,19 +3,24 @@
 import csv
 import hashlib
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from moo_nas import NASProblem, Pareto
+from moo_nas.cli import DONE, main
 from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic, CpuLatency, DeviceTable
 from moo_nas.networks import build
 from moo_nas.spaces import Architecture
 from moo_nas.study.export import export_networks, import_table
+from problems.haenas import HaeNAS
 from tests.fakes import Fake
 from tests.spaces_for_tests import tiny_space, wide_space
 
@@ -86,6 +91,31 @@ def test_an_interrupted_export_goes_on_and_ends_the_same(tmp_path):
     export_networks(problem(), 5, tmp_path / "elsewhere")
     for name in ("manifest.json", "manifest.csv", "measurements.csv", "README.md"):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "elsewhere" / name).read_bytes()
+
+
+def test_the_readme_s_command_runs_in_any_folder(tmp_path, monkeypatch):
+    (tmp_path / "init").mkdir()
+    (tmp_path / "kaiming").mkdir()  # what an option is named like is no path
+    images = tmp_path / "images"
+    for label in ("a", "b"):
+        (images / label).mkdir(parents=True)
+        for i in range(4):
+            pixels = np.random.default_rng(i).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(images / label / f"{i}.png")
+    monkeypatch.chdir(tmp_path)
+    board = "architecture,latency_ms,image_size,batch_size,n_classes\n"
+    space = HaeNAS().space
+    board += "".join(f"{space.decode(g)},{i + 5},32,1,10\n" for i, g in enumerate(space.sample(3, 0)))
+    Path("board.csv").write_text(board)
+    made = HaeNAS(latency="board.csv", latency_size=32, data="images", batch_size=4)
+    done = export_networks(made, 1, "nets")
+    table = pd.read_csv(done.folder / "measurements.csv").assign(latency_ms=7.5)
+    table.to_csv(done.folder / "measurements.csv", index=False)
+    (line,) = [s for s in (done.folder / "README.md").read_text().splitlines() if "moo-nas measure" in s]
+    assert "board.csv" not in line
+    monkeypatch.chdir(done.folder)
+    assert main(shlex.split(line)[1:]) == DONE
+    assert pd.read_csv("measured.csv")["latency_ms"].tolist() == [7.5]
 
 
 def test_a_space_smaller_than_asked_for_is_exported_whole(tmp_path):

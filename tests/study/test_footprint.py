@@ -80,6 +80,16 @@ def test_a_counter_that_wraps_around_many_times_loses_nothing(monkeypatch):
     assert kept == sorted(kept)
 
 
+def test_a_counter_that_began_anew_is_said_to_lack_something(metered):
+    taken = Footprint()
+    counter, _ = taken._counters["processor"]
+    assert taken.read()["missing"] == {}
+    counter.restarts = 1
+    reading = taken.read()
+    assert reading["joules"] == 7200
+    assert reading["missing"]["processor"].startswith("RAPL (made up) began anew, and what it had counted")
+
+
 def threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name == carbon._THREAD]
 

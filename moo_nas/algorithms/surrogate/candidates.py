@@ -56,16 +56,19 @@ class Source:
         problem: Whose genomes.
         unseen: What was proposed before.
         rng: What draws a population to standardise features on.
+        metrics: Those known in advance that are looked at.
 
     Attributes:
         groups: The columns of each group of features.
         known: Which objectives and constraints are known in advance, ``(n_columns,)``.
     """
 
-    def __init__(self, problem: NASProblem, unseen: Unseen, rng: np.random.Generator) -> None:
+    def __init__(
+        self, problem: NASProblem, unseen: Unseen, rng: np.random.Generator, metrics: tuple[str, ...]
+    ) -> None:
         self._unseen = unseen
         self._space = problem.space
-        self._known = Known(problem)
+        self._known = Known(problem, metrics)
         self._mutation = Mutation(problem.space)
         pool = problem.evaluator.pool
         self._pool = None if pool is None else np.unique(problem.space.canonical(pool), axis=0)

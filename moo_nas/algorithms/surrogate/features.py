@@ -125,7 +125,7 @@ def _cell_blocks(space: CellSpace, genomes: IntArray) -> list[FloatArray]:
     layers = np.array([operation(name).is_layer for name in space.operators])
     convolutions = np.array([kind == "conv" for kind in kinds])
     number = {pair: edge for edge, pair in enumerate(pairs(space.n_nodes))}
-    present: BoolArray = np.array([kind != "none" for kind in kinds])[genomes]
+    present: BoolArray = np.isin(genomes, [i for i, kind in enumerate(kinds) if kind != "none"])
     live = np.zeros_like(present)
     n_paths, longest, layered, convolved = np.zeros((4, len(genomes)))
     between, most = range(2, space.n_nodes), space.n_nodes - 1

@@ -12,11 +12,12 @@ class Known:
 
     Args:
         problem: Whose genomes.
+        names: The free metrics that are looked at.
     """
 
-    def __init__(self, problem: NASProblem) -> None:
+    def __init__(self, problem: NASProblem, names: tuple[str, ...]) -> None:
         self._problem = problem
-        self._names = problem.free
+        self._names = names
         self._formulation = problem.fitted()
         self._metrics = tuple(problem.evaluator.metric(name) for name in self._formulation.metrics)
 
@@ -24,7 +25,7 @@ class Known:
         """Return the free metrics of genomes ``(n, n_var)``, ``(n, n_free)``; NaN where there is none."""
         if not self._names or len(genomes) == 0:
             return np.empty((len(genomes), len(self._names)))
-        return self._problem.features(genomes)
+        return self._problem.features(genomes)[:, [self._problem.free.index(name) for name in self._names]]
 
     def columns(self, genomes: IntArray, free: FloatArray) -> FloatArray:
         """Return objectives and shares of limits ``(n, n_columns)``, NaN where they are not known."""

@@ -44,6 +44,7 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         n_initial: How many networks are evaluated before any is chosen by a model.
         batch_size: How many a step, evaluated in parallel; each after the first is chosen as if the ones
             before had turned out as expected.
+        free_metrics: Are metrics looked at that are known before an evaluation (``problem.free``)?
 
     References:
         M. Emmerich, A. Deutz, J. Klinkenberg. Hypervolume-based Expected Improvement. CEC 2011.
@@ -51,7 +52,9 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         Springer 2010 (the kriging believer).
     """
 
-    def __init__(self, n_initial: int = 10, batch_size: int = 1, **kwargs: Any) -> None:
+    def __init__(
+        self, n_initial: int = 10, batch_size: int = 1, free_metrics: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if n_initial < 2 or batch_size < 1:
             raise InputError(
@@ -59,12 +62,14 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
             )
         self.n_initial = n_initial
         self.batch_size = batch_size
+        self.free_metrics = free_metrics
 
     def _setup(self, problem: Any, warm_start: IntArray | None = None, **kwargs: Any) -> None:
         self._unseen = Unseen(problem, warm_start)
         if not isinstance(problem, NASProblem):
             raise InputError(f"Surrogate search models a NASProblem; got a {type(problem).__name__}.")
         self.problem: NASProblem = problem
+        self._free = problem.free if self.free_metrics else ()
         self._seen: Observations | None = None
         self._n_learnt = 0
         self._next_fit, self._next_candidates, self._next_extreme = 0, 0, 0
@@ -72,7 +77,7 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
 
     def _initialize_infill(self) -> Population | None:
         with _one_thread():
-            self._source = Source(self.problem, self._unseen, self.random_state)
+            self._source = Source(self.problem, self._unseen, self.random_state, self._free)
         self._beliefs = Beliefs(self._source.groups, self._source.known, self.problem.n_obj)
         first = self._unseen.first(0, self.random_state)
         n_even = min(self.n_initial // 2, self.n_initial - len(first))

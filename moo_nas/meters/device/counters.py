@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,9 @@ from moo_nas.errors import BusyError
 
 POWERCAP = Path("/sys/class/powercap")
 
+_HIGHEST_W = 2000.0  # of a package: what a counter cannot have gained more than
+_UNTOLD = 0.01  # seconds that a counter may be behind
+
 
 class Counter(ABC):
     """Counts the energy a device takes, since whenever.
@@ -19,11 +23,14 @@ class Counter(ABC):
         name: What counts, of which device.
         range_j: After how many J it begins anew: it must be read more often than that.
         averaged: Is all that it tells of power an average over a second? That is no peak.
+        restarts: How often it was seen to begin anew before its range was full: what the device took
+            since the reading before is not known, and only what it shows by then is counted.
     """
 
     name: str
     range_j: float = math.inf
     averaged: bool = False
+    restarts: int = 0
 
     @abstractmethod
     def joules(self) -> float:
@@ -42,7 +49,8 @@ class Rapl(Counter):
     """The packages of an Intel or AMD processor, by the kernel's powercap (RAPL).
 
     All that runs on them is counted. The counters wrap around; they must be read more often than
-    that, which takes minutes at full power.
+    that, which takes minutes at full power. A counter that is lower than before has wrapped around
+    only if it could have in the time that passed, at 2 kW; else it has begun anew.
 
     Args:
         zones: The folders of the package zones.
@@ -53,6 +61,7 @@ class Rapl(Counter):
         self._zones = tuple(zones)
         self._ranges = [float(_read(zone / "max_energy_range_uj")) for zone in zones]
         self._last = [float(_read(zone / "energy_uj")) for zone in zones]
+        self._when = [time.perf_counter() for _ in zones]
         self._total = 0.0
         self._reading = threading.Lock()
         self.range_j = min(self._ranges) / 1e6
@@ -69,11 +78,13 @@ class Rapl(Counter):
             packages = [zone for zone in zones if _read(zone / "name").startswith("package")]
             if packages:
                 return cls(packages)
-        except (OSError, ValueError) as error:
+        except PermissionError as error:
             raise BusyError(
                 f"RAPL is there but not readable ({error}): most kernels let root alone read it. Have root "
                 f"allow it (chmod a+r {folder}/intel-rapl:*/energy_uj), or run as root"
             ) from error
+        except (OSError, ValueError) as error:
+            raise BusyError(f"RAPL is there but cannot be read ({error})") from error
         raise BusyError(f"no RAPL of a processor's package under {folder}")
 
     def joules(self) -> float:
@@ -83,30 +94,42 @@ class Rapl(Counter):
                     now = float(_read(zone / "energy_uj"))
                 except (OSError, ValueError) as error:
                     raise BusyError(f"{self.name} is not readable any more ({error})") from error
-                passed = now - self._last[position]
-                self._total += passed if passed >= 0 else passed + self._ranges[position]
-                self._last[position] = now
+                self._total += self._gained(position, now)
             return self._total / 1e6
+
+    def _gained(self, position: int, now: float) -> float:
+        """Return the energy in µJ since a zone's last reading, which this one becomes."""
+        last, self._last[position] = self._last[position], now
+        before, self._when[position] = self._when[position], time.perf_counter()
+        gained = now - last
+        if gained >= 0:
+            return gained
+        gained += self._ranges[position]
+        most = 1e6 * _HIGHEST_W * (self._when[position] - before + _UNTOLD)
+        if gained <= most:
+            return gained
+        self.restarts += 1
+        return min(now, most)
 
 
 class Nvml(Counter):
     """An NVIDIA GPU's total energy, by its driver's library (Volta and later).
 
-    Power is the driver's instantaneous one (``NVML_FI_DEV_POWER_INSTANT``) where that is offered.
-    Elsewhere there is ``nvmlDeviceGetPowerUsage`` alone, on most GPUs since Ampere an average over a
-    second, and the counter says ``averaged``.
+    Power is the driver's instantaneous one (``NVML_FI_DEV_POWER_INSTANT``) where that is offered;
+    elsewhere none is told, as the driver's other one is an average on most GPUs since Ampere, and
+    the counter says ``averaged``.
 
     Args:
         nvml: The module ``pynvml``, initialised.
         handle: The driver's handle of the GPU.
 
     References:
-        NVIDIA, NVML API Reference: nvmlDeviceGetPowerUsage; Field Value Enums.
+        NVIDIA, NVML API Reference: Field Value Enums.
     """
 
     def __init__(self, nvml: Any, handle: Any) -> None:
         self._nvml, self._handle = nvml, handle
-        self.averaged = self._instant() is None
+        self.averaged = self.watts() is None
         name, uuid = (_text(of(handle)) for of in (nvml.nvmlDeviceGetName, nvml.nvmlDeviceGetUUID))
         # As many digits as tell one GPU of a machine from the others.
         power = ", power average over 1 s" if self.averaged else ""
@@ -153,12 +176,6 @@ class Nvml(Counter):
             raise BusyError(f"{self.name} does not answer any more ({error})") from error
 
     def watts(self) -> float | None:
-        if self.averaged:
-            return float(self._nvml.nvmlDeviceGetPowerUsage(self._handle)) / 1e3
-        return self._instant()
-
-    def _instant(self) -> float | None:
-        """Return the power at the moment in W, None where the driver or its package does not offer it."""
         field = getattr(self._nvml, "NVML_FI_DEV_POWER_INSTANT", None)
         if field is None:
             return None

@@ -8,12 +8,9 @@ before it is believed.
 import csv
 import hashlib
 import io
-import math
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -24,113 +21,20 @@ from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.errors import InputError, SpaceError
 from moo_nas.files import write_whole
 from moo_nas.meters.base import Metric
+from moo_nas.meters.device.columns import BY_NAME, COLUMNS, Cell, check_header
 from moo_nas.meters.device.other_units import cost_ratios, work_of
 from moo_nas.meters.table import LookUp
 from moo_nas.spaces import Architecture, SearchSpace
 
 _SHOWN = 5  # bad rows that an error tells of
 
-_HOTTEST, _COLDEST = 150.0, -90.0
-
-# Python also takes "1_5", "nan" and digits of other scripts for numbers.
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 # A row so many times above or below what its work makes one expect is in another unit: a thousand,
 # less what networks differ by.
 _OTHER_UNIT = 300.0
+_LEAST_SHARE = 100  # of which the mean power is one of the peak, at least
 _FEWEST = 3  # rows of which one can be told to be unlike the others
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the table of measurements.
-
-    Args:
-        name: Its heading; a unit ends it.
-        unit: The unit in words; none for text.
-        meaning: What it says, for whoever fills it in.
-        needed: Must every row have it?
-        lowest: The least value that can be.
-        highest: The greatest.
-        open_: Is ``lowest`` itself excluded?
-        whole: Is it an integer?
-        words: The only words that a text can be; none for any text.
-    """
-
-    name: str
-    unit: str | None
-    meaning: str
-    needed: bool = False
-    lowest: float = -math.inf
-    highest: float = math.inf
-    open_: bool = False
-    whole: bool = False
-    words: tuple[str, ...] = ()
-
-    def value(self, text: str) -> float | str | None:
-        """Return what a cell says, None where it is empty.
-
-        Raises:
-            ValueError: It cannot be; the message says why.
-        """
-        text = text.strip()
-        if not text:
-            if self.needed:
-                raise ValueError(f"{self.name} is empty; leave out the rows that were not measured")
-            return None
-        if self.unit is None:
-            if self.words and text.lower() not in self.words:
-                raise ValueError(f"{self.name} must be {' or '.join(self.words)}; got '{text}'")
-            return text.lower() if self.words else text
-        value = float(text) if _NUMBER.fullmatch(text) else math.nan
-        if not math.isfinite(value) or (self.whole and not value.is_integer()):
-            kind = "an integer" if self.whole else "a number"
-            raise ValueError(f"{self.name} must be {kind}, in {self.unit}; got '{text}'")
-        if value < self.lowest or value > self.highest or (self.open_ and value == self.lowest):
-            wanted = "more than 0" if self.open_ else "0 or more"
-            if self.highest < math.inf:
-                wanted = f"between {self.lowest:g} and {self.highest:g}"
-            raise ValueError(f"{self.name} must be {wanted}, in {self.unit}; got {text}")
-        return value
-
-
-COLUMNS = (
-    Column("architecture", None, "the network, as its line in manifest.csv", needed=True),
-    Column(
-        "latency_ms",
-        "milliseconds",
-        "median time of one run on the whole batch",
-        needed=True,
-        lowest=0,
-        open_=True,
-    ),
-    Column("spread_ms", "milliseconds", "half the distance between the quartiles of the runs", lowest=0),
-    Column("energy_mj", "millijoules", "energy of one run on the whole batch", lowest=0, open_=True),
-    Column(
-        "idle_subtracted",
-        None,
-        "`yes` if the device's idle power was taken off energy_mj, `no` if not; needed where energy_mj is "
-        "filled in, the same in every row",
-        words=("yes", "no"),
-    ),
-    Column("peak_power_w", "watts", "the highest power read during the runs", lowest=0, open_=True),
-    Column("tool", None, "what measured: the runtime, its version and settings, the power meter"),
-    Column(
-        "ambient_c",
-        "degrees Celsius",
-        "temperature of the room",
-        lowest=_COLDEST,
-        highest=_HOTTEST,
-    ),
-    Column("device", None, "what was measured on; the same in every row"),
-    *(
-        Column(name, unit, f"{meaning}; filled in already", needed=True, lowest=0, open_=True, whole=True)
-        for name, unit, meaning in (
-            ("image_size", "pixels", "width of the images"),
-            ("batch_size", "images", "how many images one run takes"),
-            ("n_classes", "classes", "how many classes the networks tell apart"),
-        )
-    ),
-)
 # What is the same in every row, and whether where it is empty too.
 _SHARED = {
     "device": True,
@@ -139,8 +43,6 @@ _SHARED = {
     "n_classes": True,
     "idle_subtracted": False,
 }
-_BY_NAME = {column.name: column for column in COLUMNS}
-
 _METRICS = (
     Metric("latency_ms", "ms", "min"),
     Metric("spread_ms", "ms", "min"),
@@ -195,8 +97,10 @@ class DeviceTable:
             raise InputError(f"The table {path} cannot be read: {error.strerror}.") from error
         except UnicodeDecodeError as error:
             raise InputError(f"The table {path} must be UTF-8 text; byte {error.start} is not.") from error
+        if not text.strip():
+            raise InputError(f"The table {path} is empty.")
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        rows: list[dict[str, float | str | None]] = []
+        rows: list[dict[str, Cell]] = []
         genomes: dict[tuple[int, ...], int] = {}
         wrong: list[str] = []
         shared: dict[str, tuple[Any, int]] = {}
@@ -221,7 +125,7 @@ class DeviceTable:
             more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
             raise InputError(
                 f"{path} is not taken, {len(wrong)} fault{'s' * (len(wrong) > 1)}: "
-                f"{'; '.join(wrong[:_SHOWN])}{more}."
+                f"{_sentence('; '.join(wrong[:_SHOWN]) + more)}"
             )
         matrix = np.array(list(genomes), dtype=np.int64)
         frame = pd.DataFrame(
@@ -244,7 +148,7 @@ class DeviceTable:
         """Refuse a size, a batch or a number of classes that the networks were not measured with.
 
         Raises:
-            InputError: It has both.
+            InputError: The networks were not measured so; the message says how.
         """
         asked, has = (image_size, batch_size, n_classes), (self.image_size, self.batch_size, self.n_classes)
         if asked != has:
@@ -270,6 +174,11 @@ class DeviceTable:
         """The metrics that some row has a value of."""
         return tuple(metric for metric in _METRICS if self.frame[metric.name].notna().any())
 
+    @property
+    def costs(self) -> tuple[Metric, ...]:
+        """Those of the metrics that are costs of a network: all but the spread of its timings."""
+        return tuple(metric for metric in self.metrics if metric.name != "spread_ms")
+
     def meter(self) -> LookUp:
         """Return the meter that looks up what was measured."""
         return LookUp(self.frame, self.metrics, self.source)
@@ -285,9 +194,10 @@ class DeviceTable:
 
 def _lines(reader: Any, path: Path, wrong: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield each row with its line number; a row of another length is told in ``wrong``."""
+    line = 1
     try:
         header = [name.strip() for name in next(reader, [])]
-        _check_header(header, path)
+        check_header(header, path)
         line = reader.line_num + 1
         for cells in reader:
             # A quoted cell may go over lines: the row is where it begins.
@@ -299,27 +209,16 @@ def _lines(reader: Any, path: Path, wrong: list[str]) -> Iterator[tuple[int, dic
                 continue
             yield begun, dict(zip(header, cells, strict=True))
     except csv.Error as error:
-        wrong.append(f"line {reader.line_num}: {error}")
+        at_end = "unexpected end" in str(error)
+        wrong.append(f"line {line}: {'a quotation mark is not closed' if at_end else error}")
 
 
-def _check_header(header: list[str], path: Path) -> None:
-    known = ", ".join(_BY_NAME)
-    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        raise InputError(f"{path}, line 1: cells are separated by commas; got '{header[0]}'.")
-    for name in header:
-        if name not in _BY_NAME:
-            close = get_close_matches(name, _BY_NAME, n=1, cutoff=0.4)
-            hint = f"; did you mean '{close[0]}'" if close else ""
-            raise InputError(f"{path}, line 1: unknown column '{name}'{hint}? Known: {known}.")
-        if header.count(name) > 1:
-            raise InputError(f"{path}, line 1: the column '{name}' is there more than once.")
-    for column in COLUMNS:
-        if column.needed and column.name not in header:
-            raise InputError(f"{path}, line 1: the column '{column.name}' is missing. Known: {known}.")
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."
 
 
-def _row(cells: dict[str, str]) -> dict[str, float | str | None]:
-    row = {name: _BY_NAME[name].value(text) for name, text in cells.items()}
+def _row(cells: dict[str, str]) -> dict[str, Cell]:
+    row = {name: BY_NAME[name].value(text) for name, text in cells.items()}
     latency, energy, peak = (row.get(name) for name in ("latency_ms", "energy_mj", "peak_power_w"))
     spread = row.get("spread_ms")
     if isinstance(latency, float) and isinstance(spread, float) and spread > latency:
@@ -334,6 +233,12 @@ def _row(cells: dict[str, str]) -> dict[str, float | str | None]:
             raise ValueError(
                 f"energy_mj / latency_ms is {mean:.4g} W on average, more than peak_power_w, {peak:.4g}: "
                 "one of them is in another unit"
+            )
+        # With the idle power in it, energy is of all that a device takes.
+        if row["idle_subtracted"] == "no" and mean < peak / _LEAST_SHARE:
+            raise ValueError(
+                f"energy_mj / latency_ms is {mean:.4g} W on average with the idle power in it, less than a "
+                f"hundredth of peak_power_w, {peak:.4g}: one of them is in another unit"
             )
     return row
 
@@ -350,7 +255,7 @@ def _genome(text: str, space: SearchSpace) -> tuple[int, ...]:
     return tuple(map(int, genome))
 
 
-def _check_shared(row: dict[str, float | str | None], line: int, shared: dict[str, tuple[Any, int]]) -> None:
+def _check_shared(row: dict[str, Cell], line: int, shared: dict[str, tuple[Any, int]]) -> None:
     """Refuse a row whose device, sizes or way to count energy are not those of the rows before."""
     for name, even_empty in _SHARED.items():
         value = row.get(name)
@@ -363,7 +268,7 @@ def _check_shared(row: dict[str, float | str | None], line: int, shared: dict[st
             raise ValueError(f"{name} {told}, but line {where} has {other}")
 
 
-def _other_units(rows: list[dict[str, float | str | None]], lines: list[int], work: FloatArray) -> list[str]:
+def _other_units(rows: list[dict[str, Cell]], lines: list[int], work: FloatArray) -> list[str]:
     """Return the faults of rows that cost hundreds of times what the others make one expect, or as little."""
     wrong = []
     for metric in _METRICS:
@@ -377,9 +282,9 @@ def _other_units(rows: list[dict[str, float | str | None]], lines: list[int], wo
         ratios = cost_ratios(costs, work[there])
         for i, ratio in zip(there, ratios, strict=True):
             if not 1 / _OTHER_UNIT < ratio < _OTHER_UNIT:
-                how = f"{ratio:.2g} times" if ratio > 1 else f"1/{1 / ratio:.2g} of"
+                how = f"{ratio:.0f} times" if ratio > 1 else f"1/{1 / ratio:.0f} of"
                 wrong.append(
                     f"line {lines[i]}: {metric.name} is {how} what networks of its size take in the other "
-                    f"rows: is it in another unit than {_BY_NAME[metric.name].unit}?"
+                    f"rows: is it in another unit than {BY_NAME[metric.name].unit}?"
                 )
     return wrong

@@ -1,11 +1,8 @@
 """Energy by the device's own counters; where there is none, no number."""
 
 import copy
-import threading
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
@@ -15,8 +12,7 @@ from moo_nas.errors import BusyError, MeterError
 from moo_nas.meters.base import Memory, Meter, Metric
 from moo_nas.meters.device.counters import Counter, Nvml, Rapl
 from moo_nas.meters.device.lock import measuring
-from moo_nas.meters.device.rounds import Call, Clock
-from moo_nas.meters.device.rounds import seconds as seconds_of
+from moo_nas.meters.device.power import IDLE_SHARE, energy_of, same_power, settled_idle
 from moo_nas.meters.device.timer import REFERENCE, StopWatch, torch_threads
 from moo_nas.spaces import Architecture, SearchSpace
 
@@ -26,144 +22,17 @@ NO_METER = "no energy meter on this machine"
 IDLE = "idle power/"
 ENERGIES = "measured energies/"
 
-IDLE_SHARE = 0.1  # relative: idle powers further apart than that are not the same
-_WINDOWS = 20  # of idleness at most, until three in a row are the same
 _FIELDS = {"energy_mj": "mj", "average_power_w": "average_w", "peak_power_w": "peak_w"}
-_SAMPLED = 0.02  # seconds between two readings of power
-_SLICE = 0.05  # seconds of work between two looks at the clock
-
-
-@dataclass(frozen=True, slots=True)
-class Energy:
-    """What repetitions of a call took beyond an idle device.
-
-    Attributes:
-        mj: Energy of one repetition in mJ, idle power subtracted.
-        average_w: Power over all of them in W, idle power included.
-        peak_w: The highest power read meanwhile in W; None where the device tells averages alone.
-        idle_w: Power of the device when idle in W.
-    """
-
-    mj: float
-    average_w: float
-    peak_w: float | None
-    idle_w: float
-
-
-def energy_of(
-    call: Call,
-    counter: Counter,
-    seconds: float,
-    idle_w: float,
-    clock: Clock = seconds_of,
-    now: Callable[[], float] = time.perf_counter,
-) -> Energy:
-    r"""Measure a call, repeated for so many seconds.
-
-    With :math:`J` the counter's energy over :math:`n` repetitions in time :math:`T`, and
-    :math:`P_0` the idle power, one repetition took :math:`(J - P_0 T) / n`.
-
-    Args:
-        call: What is repeated.
-        counter: Of the device it works on.
-        seconds: How long.
-        idle_w: Power of the idle device in W, see :func:`settled_idle`.
-        clock: Repeats a call for at least so long, and returns when its work is done.
-        now: Tells the time.
-
-    Raises:
-        MeterError: It took nothing beyond the idle device, or less: no work does that, so the idle
-            power is not what the device took beside it.
-    """
-    repeats = 0
-
-    def counted() -> object:
-        nonlocal repeats
-        repeats += 1
-        return call()
-
-    with _power_sampled(counter) as powers:
-        before, start = counter.joules(), now()
-        while repeats == 0 or now() - start < seconds:
-            clock(counted, min(_SLICE, seconds))
-        joules, spent = counter.joules() - before, now() - start
-    average = joules / spent
-    mj = 1e3 * (joules - idle_w * spent) / repeats
-    if mj <= 0:
-        raise MeterError(
-            f"energy must be more than 0; got {mj:.3g} mJ a run: {average:.3g} W at work, {idle_w:.3g} W "
-            "idle. Measure again when nothing else runs on the device."
-        )
-    return Energy(mj, average, None if counter.averaged else max([average, *powers]), idle_w)
-
-
-def idle_power(counter: Counter, seconds: float = 1.0) -> float:
-    """Return the power in W of the device while this process does nothing."""
-    before, start = counter.joules(), time.perf_counter()
-    time.sleep(seconds)
-    return (counter.joules() - before) / (time.perf_counter() - start)
-
-
-def settled_idle(counter: Counter, seconds: float = 1.0) -> tuple[float, tuple[str, ...]]:
-    """Return the power in W of the device once it rests, and why it is to be doubted, if it is.
-
-    After work a device takes more than at rest until its clocks are down. So windows of idleness
-    follow each other until three in a row are within 10 %; their mean is the idle power. After 20
-    windows the last three are taken as they are, and that is a fault.
-
-    Args:
-        counter: Of the device.
-        seconds: How long a window is.
-    """
-    windows: list[float] = []
-    while len(windows) < _WINDOWS:
-        windows.append(idle_power(counter, seconds))
-        last = windows[-3:]
-        if len(last) == 3 and _same(*last):
-            return float(np.mean(last)), ()
-    fault = (
-        f"the idle power did not settle: {min(last):.3g} to {max(last):.3g} W after {_WINDOWS * seconds:g} s"
-    )
-    return float(np.mean(last)), (fault,)
-
-
-def _same(*watts: float) -> bool:
-    return max(watts) <= (1 + IDLE_SHARE) * min(watts)
-
-
-@contextmanager
-def _power_sampled(counter: Counter) -> Iterator[list[float]]:
-    """Read the power every 20 ms meanwhile, from the energy where no power is told; yields the readings."""
-    powers: list[float] = []
-    done = threading.Event()
-
-    def sample() -> None:
-        before, start = counter.joules(), time.perf_counter()
-        while not done.wait(_SAMPLED):
-            joules, now = counter.joules(), time.perf_counter()
-            power = counter.watts()
-            powers.append((joules - before) / (now - start) if power is None else power)
-            before, start = joules, now
-
-    if counter.averaged:  # its highest would be no peak
-        yield powers
-        return
-    thread = threading.Thread(target=sample, daemon=True)
-    thread.start()
-    try:
-        yield powers
-    finally:
-        done.set()
-        thread.join()
 
 
 class DeviceEnergy(Meter):
     r"""Energy of whole networks on the device in front of us, by its own counter.
 
     ``energy_mj`` is of one run on the whole batch, idle power subtracted; ``average_power_w`` and
-    ``peak_power_w`` include it. The counter is NVML's on a GPU and RAPL on a CPU. On a machine that
-    has none nothing is measured, and the run ends with the word of it: there is no estimate under
-    these names. Nor is there a peak where a GPU tells its power as an average alone.
+    ``peak_power_w`` include it. The counter is NVML's on a GPU and RAPL on a CPU, whose peak is of
+    0.1 s. On a machine that has none nothing is measured, and the run ends with the word of it: there
+    is no estimate under these names. Nor is there a peak where a GPU tells its power as an average
+    alone.
 
     A prepared meter measures the idle power once, after the stop-watch's reference network has
     warmed the device up and it has settled (:func:`settled_idle`), and keeps it in its memory: the
@@ -190,6 +59,7 @@ class DeviceEnergy(Meter):
 
     def __init__(self, watch: StopWatch, seconds: float = 1.0, idle_seconds: float = 1.0) -> None:
         self.watch = watch
+        self.uses_gpu = watch.uses_gpu
         self.seconds = seconds
         self.idle_seconds = idle_seconds
         self._idle_w: float | None = None
@@ -291,7 +161,7 @@ class DeviceEnergy(Meter):
                 networks.append(found)
             after, _ = settled_idle(counter, self.idle_seconds)
         faults = []
-        if not (_same(self._idle_w, before) and _same(self._idle_w, after)):
+        if not (same_power(self._idle_w, before) and same_power(self._idle_w, after)):
             faults.append(
                 f"the idle power is not within {IDLE_SHARE:.0%} of the {self._idle_w:.3g} W that are "
                 f"subtracted: {before:.3g} W before these networks, {after:.3g} W after them"

@@ -1,5 +1,6 @@
 """One measurement at a time on a machine: two would measure each other."""
 
+import errno
 import json
 import os
 import stat
@@ -45,15 +46,12 @@ def measuring(what: str) -> Iterator[None]:
         yield
         return
     path = lock_folder() / _NAME
-    try:
+    with _named(path):
         file = _opened(path)
-    except OSError as error:
-        raise BusyError(
-            f"The lock of measurements {path} cannot be used: {error.strerror or error}. Set {VARIABLE} to a "
-            "folder that all who measure on this machine can write to."
-        ) from error
     try:
-        if not _locked(file):
+        with _named(path):
+            free = _locked(file)
+        if not free:
             raise BusyError(
                 f"{_holder(file)} on this machine, and two measurements at once would measure each other. "
                 "Wait for it, or stop it."
@@ -87,6 +85,17 @@ def lock_folder() -> Path:
     return Path(tempfile.gettempdir())
 
 
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BusyError(
+            f"The lock of measurements {path} cannot be used: {error.strerror or error}. Set {VARIABLE} to a "
+            "folder that all who measure on this machine can write to."
+        ) from error
+
+
 def _opened(path: Path) -> int:
     """Return the lock's file, opened; anybody may have put another thing in its place.
 
@@ -116,8 +125,10 @@ def _locked(file: int) -> bool:
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return False
+        raise  # as of a network's folder that knows no locks
     return True
 
 

@@ -73,6 +73,22 @@ class Rounds:
         return cls(np.array(plain["ratios"], dtype=float), np.array(plain["reference_ms"], dtype=float))
 
 
+class CoreShare:
+    """How much of a core this thread has had since, while it computed and waited for nothing else.
+
+    Work that takes turns on the core shows here even where it slows all alike, so that no time
+    stands out among the others.
+    """
+
+    def __init__(self) -> None:
+        self._wall, self._worked = time.perf_counter(), time.thread_time()
+
+    def faults(self, what: str) -> list[str]:
+        """Return why what was timed is not to be trusted: less than 85 % of a core; else nothing."""
+        share = (time.thread_time() - self._worked) / (time.perf_counter() - self._wall)
+        return [f"the machine was busy: {what} had {share:.0%} of a core"] if share < 1 - DRIFT else []
+
+
 def seconds(call: Call, min_seconds: float) -> float:
     """Return the seconds a repetition of a call, repeated for at least so long."""
     repeats, elapsed, start = 0, 0.0, time.perf_counter()

@@ -53,6 +53,9 @@ class CudaLatency(StopWatch):
     runs until the clocks have settled: until the medians of three windows are within 2 %.
     """
 
+    uses_gpu = True
+    keeps_core = False  # it waits for the GPU
+
     def device(self) -> dict[str, Any]:
         import torch
 

@@ -14,7 +14,7 @@ from moo_nas.errors import InputError
 from moo_nas.meters.base import Memory, Meter, Metric
 from moo_nas.meters.device.lock import measuring
 from moo_nas.meters.device.machine import machine
-from moo_nas.meters.device.rounds import DRIFT, Call, Rounds, seconds, time_rounds
+from moo_nas.meters.device.rounds import DRIFT, Call, CoreShare, Rounds, seconds, time_rounds
 from moo_nas.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ class Reference:
     faults: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, times: Sequence[float], unsettled: Sequence[str] = ()) -> "Reference":
-        """Return it from times in ms; a quarter of them 15 % above another is a fault."""
+    def of(cls, times: Sequence[float], faults: Sequence[str] = ()) -> "Reference":
+        """Return it from times in ms; a quarter of them 15 % above another is one more fault."""
         low, high = np.quantile(times, (0.25, 0.75))
-        faults = list(unsettled)
+        faults = list(faults)
         if high > (1 + DRIFT) * low:
             faults.append(
                 f"the machine was busy at the start: the reference took {low:.3g} to {high:.3g} ms, so all "
@@ -84,7 +84,8 @@ class StopWatch(Meter):
     meter keeps :math:`r_0` in its memory, so measurements of one store compare, whatever the hour;
     and the raw rounds of each batch of networks as it is done, so that a measurement that is
     interrupted keeps all but the last batch. What makes timings doubtful is told with them
-    (:meth:`~moo_nas.meters.device.rounds.Rounds.faults`), not averaged away.
+    (:meth:`~moo_nas.meters.device.rounds.Rounds.faults`,
+    :class:`~moo_nas.meters.device.rounds.CoreShare`), not averaged away.
 
     Subclasses say how a network is run there.
 
@@ -106,6 +107,7 @@ class StopWatch(Meter):
     metrics = (Metric("latency_ms", "ms", "min"), Metric("spread_ms", "ms", "min"))
     exclusive = True
     largest_chunk = 40  # Networks in memory at a time; rounds interleave within them.
+    keeps_core = True  # Does the calling thread compute, so that it waits for a core alone?
 
     def __init__(
         self,
@@ -238,8 +240,10 @@ class StopWatch(Meter):
             calls = [self.inference(module, shape) for module, shape in zip(modules, shapes, strict=True)]
             reference = self._reference_call()
             unsettled = self.settle(reference)
+            core = CoreShare()
             rounds = time_rounds(calls, reference, self.n_rounds, self.min_seconds, self.clock)
-        faults = [*quiet.faults, *unsettled, *rounds.faults(quiet.ms)]
+            shared = core.faults("the timings") if self.keeps_core else []
+        faults = [*quiet.faults, *unsettled, *shared, *rounds.faults(quiet.ms)]
         return {**rounds.plain(), "quiet_ms": quiet.ms, "faults": faults}
 
     def _reference_call(self) -> Call:
@@ -253,10 +257,12 @@ class StopWatch(Meter):
             call, other = self._reference_call(), np.zeros(_EVICTED, dtype=np.uint8)
             unsettled = self.settle(call)
             times = []
+            core = CoreShare()
             for _ in range(_REFERENCE_RUNS):
                 other += 1  # out of the caches, as it is between the networks that are timed
                 times.append(1e3 * self.clock(call, 0))
-        return Reference.of(times, unsettled)
+            shared = core.faults("the reference, when all was calibrated,") if self.keeps_core else []
+        return Reference.of(times, [*unsettled, *shared])
 
 
 class CpuLatency(StopWatch):

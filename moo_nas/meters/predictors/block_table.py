@@ -59,6 +59,7 @@ class BlockTableLatency(BlockMeter):
                 f"The residual needs at least 5 whole networks, or 0 for none; got n_networks={n_networks}."
             )
         self.timer = timer
+        self.uses_gpu = timer.uses_gpu
         self.n_networks = n_networks
         self._table: BlockTable | None = None
 

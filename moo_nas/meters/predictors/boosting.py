@@ -44,4 +44,4 @@ class GradientBoosting(Standardised):
         ).fit(features, targets)
 
     def _predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
-        return self._model.predict(features), np.ones(len(features))
+        return self._model.predict(features) if len(features) else np.empty(0), np.ones(len(features))

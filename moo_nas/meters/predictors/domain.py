@@ -9,6 +9,10 @@ import numpy as np
 from moo_nas.errors import InputError
 
 _TOLERANCE = 1e-9
+_TRIED = 200  # random architectures that a share is of
+_WANTED = 0.9  # of them inside
+_NUMBERS = (10, 15, 20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 300, 400, 500, 600, 800, 1000)  # of samples
+DRAWN = _TRIED + _NUMBERS[-1]
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,44 @@ class Domain:
                 excess = beyond / (high - low) if high > low else np.inf
                 reasons.append((excess, f"{name} is {value:.4g}, the samples have {_range(low, high)}"))
         return max(reasons, key=lambda reason: (reason[0], reason[1]))[1] if reasons else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How much of a space lies inside of the samples' domain.
+
+    Attributes:
+        inside: The share of random architectures that do.
+        enough: Of how many random samples nine in ten would; None if a thousand are too few.
+    """
+
+    inside: float
+    enough: int | None
+
+    @classmethod
+    def of(cls, domain: Domain, drawn: Sequence[Mapping[str, float]]) -> Self:
+        """Return a domain's reach in a space.
+
+        Args:
+            domain: The samples'.
+            drawn: Features of random architectures of the space, :data:`DRAWN` of them.
+        """
+        tried, pool = drawn[:_TRIED], drawn[_TRIED:]
+        shares = ((n, _share(Domain.of(pool[:n], domain.margin), tried)) for n in _NUMBERS)
+        return cls(_share(domain, tried), next((n for n, share in shares if share >= _WANTED), None))
+
+    @property
+    def words(self) -> str:
+        """The reach in a sentence."""
+        told = f"Of random architectures of the space {self.inside:.0%} are like the samples"
+        if self.inside >= _WANTED:
+            return f"{told}."
+        enough = f"about {self.enough}" if self.enough else f"more than {_NUMBERS[-1]}"
+        return f"{told}; {_WANTED:.0%} would be of {enough} measured at random."
+
+
+def _share(domain: Domain, drawn: Sequence[Mapping[str, float]]) -> float:
+    return float(np.mean([domain.why_outside(features) is None for features in drawn]))
 
 
 def _range(low: float, high: float) -> str:

@@ -40,6 +40,7 @@ class MlpLatency(Meter):
         if n_networks < 20:
             raise InputError(f"A perceptron needs at least 20 networks; got n_networks={n_networks}.")
         self.timer = timer
+        self.uses_gpu = timer.uses_gpu
         self.n_networks = n_networks
         self._space: SearchSpace | None = None
         self._layers: list[tuple[FloatArray, FloatArray]] = []

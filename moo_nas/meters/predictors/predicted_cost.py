@@ -2,17 +2,18 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from moo_nas.arrays import FloatArray, stable_hash
+from moo_nas.arrays import FloatArray, stable_hash, stable_seed
 from moo_nas.errors import InputError, MeterError, unknown
 from moo_nas.meters.base import Memory, Meter, Metric
 from moo_nas.meters.device.elsewhere import DeviceTable
 from moo_nas.meters.predictors.best import Best
-from moo_nas.meters.predictors.domain import Domain
+from moo_nas.meters.predictors.domain import DRAWN, Domain, Reach
 from moo_nas.meters.predictors.features import cost_features, feature_groups, feature_matrix
 from moo_nas.meters.predictors.regressor import Interval, Regressor
 from moo_nas.spaces import Architecture, SearchSpace
@@ -162,32 +163,49 @@ class PredictedCost(Meter):
         return dict(self._card)
 
     def prepare(self, space: SearchSpace, memory: Memory, seed: int) -> Self:
-        """Return the meter fitted: from the samples alone, the same on every space and seed."""
+        """Return the meter fitted: from the samples alone, the same on every space and seed.
+
+        Raises:
+            InputError: Nothing can be learnt from the samples; the message says of which metric.
+        """
         meter = copy.copy(self)
         samples = [self._features(architecture) for architecture in self.architectures]
         meter._domain = Domain.of(samples, self.margin)
-        meter._names = tuple(sorted(meter._domain.low))
-        meter.regressor = self.regressor.fit(
-            feature_matrix(samples, meter._names), self.values, feature_groups(meter._names)
-        )
+        meter._names = names = tuple(sorted(meter._domain.low))
         name = self.metrics[0].name
 
+        def fit() -> Regressor:
+            try:
+                return self.regressor.fit(feature_matrix(samples, names), self.values, feature_groups(names))
+            except InputError as error:
+                raise InputError(f"'{name}' of {self.source}: {error}") from error
+
         def about() -> dict[str, Any]:
+            meter.regressor = fit()  # here, so that its time is told as set-up
             return {
                 "metric": name,
                 "source": self.source,
                 "n_samples": len(self.architectures),
                 "held_out": meter.regressor.held_out(),
+                "reach": asdict(self.reach(space)),
             }
 
         meter._card = memory.recall(f"predicted cost of {name}/{self.key}", about)["held_out"]
+        if meter.regressor is self.regressor:
+            meter.regressor = fit()  # anew, the same: a model is code, which a memory does not keep
         return meter
 
     def measure(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
         self._fitted_domain()
-        # Row by row: the product of a whole matrix may round a row differently with its company.
-        costs = [self.regressor.predict(row[None])[0] for row in self._matrix(architectures)]
-        return np.array(costs).reshape(-1, 1)
+        # What company in a matrix does to a row's rounding errors is gone with its sixth digit.
+        return self.regressor.predict(self._matrix(architectures))[0].reshape(-1, 1)
+
+    def reach(self, space: SearchSpace) -> Reach:
+        """Return how much of a space is like the samples, and how many samples would be enough."""
+        samples = [self._features(architecture) for architecture in self.architectures]
+        genomes = space.sample(DRAWN, stable_seed("reach"))  # not those that samples may have been drawn by
+        drawn = [self._features(space.decode(genome)) for genome in genomes]
+        return Reach.of(Domain.of(samples, self.margin), drawn)
 
     def interval(self, architectures: Sequence[Architecture], coverage: float = 0.9) -> Interval:
         """Return where the costs of architectures lie with this probability, ``(n,)`` each.

@@ -187,25 +187,38 @@ def _unit(costs: FloatArray) -> FloatArray:
     return unit
 
 
+def unlearnable(costs: FloatArray) -> str | None:
+    """Return why nothing can be learnt from costs ``(n,)``: too few, or all the same; None if it can.
+
+    Example:
+        >>> unlearnable(np.array([3.0, 4.0]))
+        'A fit needs at least 5 measured samples; got 2.'
+    """
+    if len(costs) < _FEWEST:
+        return f"A fit needs at least {_FEWEST} measured samples; got {len(costs)}."
+    if np.ptp(costs) == 0:
+        return (
+            f"All {len(costs)} samples cost {costs[0]}: there is nothing to learn. Measure other "
+            "architectures, or look for a clock that is too coarse."
+        )
+    return None
+
+
 def _checked(features: FloatArray, costs: FloatArray) -> tuple[FloatArray, FloatArray]:
     features, costs = np.asarray(features, dtype=np.float64), np.asarray(costs, dtype=np.float64)
     if features.ndim != 2 or costs.shape != (len(features),):
         raise InputError(
             f"A fit needs features (n, k) and costs (n,); got {features.shape} and {costs.shape}."
         )
-    if len(costs) < _FEWEST:
-        raise InputError(f"A fit needs at least {_FEWEST} measured samples; got {len(costs)}.")
     wrong = np.flatnonzero(~(np.isfinite(costs) & (costs > 0)))
     if len(wrong):
         raise InputError(f"Costs must be positive and finite; sample {wrong[0]} has {costs[wrong[0]]}.")
     bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if len(bad):
         raise InputError(f"Features must be finite; those of sample {bad[0]} are not.")
-    if np.ptp(costs) == 0:
-        raise InputError(
-            f"All {len(costs)} samples cost {costs[0]}: there is nothing to learn. Measure other "
-            "architectures, or look for a clock that is too coarse."
-        )
+    why = unlearnable(costs)
+    if why is not None:
+        raise InputError(why)
     # Whatever order samples come in, one fit.
     order = np.lexsort((costs, *features.T[::-1]))
     return features[order], costs[order]

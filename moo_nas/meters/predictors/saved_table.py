@@ -249,6 +249,7 @@ class TabledLatency(BlockMeter):
             table.settings.get("threads", 1),
             table.n_classes,
         )
+        self.uses_gpu = self.timer.uses_gpu and table.is_of(self.timer)  # that the front is measured on
 
     @property
     def settings(self) -> dict[str, Any]:

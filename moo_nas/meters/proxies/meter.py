@@ -98,6 +98,7 @@ class ZeroCost(Meter):
         self.n_seeds = n_seeds
         self.init = init
         self.device = device
+        self.uses_gpu = device == "cuda"
         batches = self._batches()  # says now what is wrong with the data
         self.data_hash = [batch.hash for batch in batches]
         if n_classes < batches[0].n_classes:
@@ -129,6 +130,14 @@ class ZeroCost(Meter):
         meter = copy.copy(self)
         meter.metrics = tuple(metric for metric in self.metrics if metric.name in names)
         return meter
+
+    def load(self) -> None:
+        import torch  # noqa: F401  # takes seconds
+
+        from moo_nas.meters.proxies import passes  # noqa: F401
+        from moo_nas.networks import build  # noqa: F401
+
+        self._unchanged_batches()
 
     def measure(self, architectures: Sequence[Architecture], seeds: Sequence[int]) -> FloatArray:
         import torch

@@ -1,0 +1,95 @@
+"""When a search ends."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from moo_nas.analysis.indicators import Box, nondominated
+from moo_nas.arrays import BoolArray, FloatArray
+from moo_nas.errors import InputError
+
+# Of the hypervolume: what has grown by less has stagnated.
+GROWTH = 1e-3
+
+
+@dataclass(frozen=True)
+class Stops:
+    """What ends a search, whichever comes first; a space with nothing left to evaluate always does.
+
+    Args:
+        budget: How many distinct architectures are evaluated.
+        max_seconds: How long it may be at work, set-up and all sittings together, but not what lies
+            between them. Looked at between steps, each of which is evaluated whole.
+        stagnation: Over how many evaluations the hypervolume of the front has to grow by a
+            thousandth, from the first feasible one on.
+
+    Raises:
+        InputError: One of them is not positive.
+    """
+
+    budget: int
+    max_seconds: float | None = None
+    stagnation: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.budget < 1:
+            raise InputError(f"The budget must be at least 1 evaluation; got {self.budget}.")
+        if self.max_seconds is not None and not 0 < self.max_seconds < math.inf:
+            raise InputError(f"max_seconds must be a positive number of seconds; got {self.max_seconds}.")
+        if self.stagnation is not None and self.stagnation < 1:
+            raise InputError(f"stagnation must be at least 1 evaluation; got {self.stagnation}.")
+
+    @classmethod
+    def of(cls, definition: Mapping[str, Any]) -> "Stops":
+        """Return what ends a run, of all that defines it."""
+        return cls(definition["budget"], definition.get("max_seconds"), definition.get("stagnation"))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What was given, as JSON."""
+        given = {"max_seconds": self.max_seconds, "stagnation": self.stagnation}
+        return {
+            "budget": self.budget,
+            **{name: value for name, value in given.items() if value is not None},
+        }
+
+
+class Stagnation:
+    """Tells when the hypervolume of a front has stopped growing.
+
+    Args:
+        n: Over how many evaluations.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._every = math.ceil(n / 10)  # evaluations between two looks, as a look takes time
+        self._looked = 0
+        self._f: list[FloatArray] = []
+        self._feasible: list[BoolArray] = []
+
+    def add(self, f: FloatArray, feasible: BoolArray) -> None:
+        """Take in evaluations in ask order: objectives ``(n, n_obj)``, and which are feasible ``(n,)``."""
+        self._f.append(f)
+        self._feasible.append(feasible)
+
+    def __bool__(self) -> bool:
+        """Has it grown by less than a thousandth over the last ``n`` evaluations?
+
+        Both volumes are taken in one box, around all that is feasible by now.
+        """
+        total = sum(map(len, self._f))
+        if total // self._every == self._looked // self._every:
+            return False
+        self._looked = total
+        f, feasible = np.concatenate(self._f), np.concatenate(self._feasible)
+        then = f[: max(total - self._n, 0)][feasible[: max(total - self._n, 0)]]
+        if len(then) == 0:
+            return False
+        now = f[feasible]
+        box = Box.around(now)
+        volume = box.hypervolume(now[nondominated(now)])
+        return volume <= (1 + GROWTH) * box.hypervolume(then[nondominated(then)])

@@ -1,0 +1,156 @@
+"""What ends a search, and that its end is repeated."""
+
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from moo_nas import NASProblem, Pareto, Single, compare, search
+from moo_nas.algorithms import NSGA2
+from moo_nas.cli import DONE, WRONG_INPUT, main
+from moo_nas.errors import InputError, OtherRunError
+from moo_nas.evaluation import Evaluator
+from moo_nas.meters import Analytic
+from moo_nas.study.stops import Stagnation
+from tests.fakes import Fake, Guilty
+from tests.spaces_for_tests import wide_space
+
+
+class Slow(Fake):
+    """Takes its time."""
+
+    seconds = 0.05
+
+    def measure(self, architectures, seeds):
+        time.sleep(self.seconds * len(architectures))
+        return super().measure(architectures, seeds)
+
+
+def toy(meter=None):
+    evaluator = Evaluator(wide_space(), [Analytic(16, 10), meter or Fake()], n_reference=10)
+    return NASProblem(evaluator, Pareto("score", "params"))
+
+
+# --- time -----------------------------------------------------------------------------------------
+
+
+def test_time_ends_a_search_between_two_steps_and_what_it_found_is_published(tmp_path):
+    run = search(toy(Slow()), None, NSGA2(4), 500, max_seconds=0.6, out=tmp_path)
+    assert run.stop_reason == "time"
+    assert 4 <= len(run.table) <= 13
+    assert 0.6 <= run.record["wall_seconds"] < 2
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert (record["stop_reason"], record["max_seconds"]) == ("time", 0.6)
+    assert len(pd.read_csv(tmp_path / "front.csv")) == len(run.front)
+
+
+def test_called_again_a_run_that_time_has_ended_repeats_itself_and_goes_no_further(tmp_path):
+    first = search(toy(Slow()), None, NSGA2(4), 500, max_seconds=0.4, out=tmp_path)
+    before = (tmp_path / "front.csv").read_bytes()
+    meter = Slow()
+    again = search(toy(meter), None, NSGA2(4), 500, max_seconds=0.4, out=tmp_path)
+    assert again.stop_reason == "time"
+    assert meter.asked == []
+    pd.testing.assert_frame_equal(again.evaluations, first.evaluations)
+    assert (tmp_path / "front.csv").read_bytes() == before
+
+
+def test_time_between_sittings_does_not_count_and_time_in_all_of_them_does(tmp_path):
+    def interrupt(news):
+        if news.n_evaluations >= 8:
+            raise KeyboardInterrupt
+
+    begun = search(toy(Slow()), None, NSGA2(4), 500, max_seconds=1.2, out=tmp_path, progress=interrupt)
+    assert begun.stop_reason == "interrupted"
+    time.sleep(1.3)
+    ended = search(toy(Slow()), None, NSGA2(4), 500, max_seconds=1.2, out=tmp_path)
+    assert ended.stop_reason == "time"
+    assert len(ended.table) > len(begun.table)
+    assert len(ended.table) < 1.2 / Slow.seconds + 4
+    longer = search(toy(Slow()), None, NSGA2(4), len(ended.table) + 10)
+    assert ended.table.genomes.tolist() == longer.table.genomes[: len(ended.table)].tolist()
+
+
+# --- stagnation -----------------------------------------------------------------------------------
+
+
+def test_a_front_that_has_stopped_growing_ends_a_search():
+    whole = search(toy(), Pareto("params", "macs"), budget=1152)
+    run = search(toy(), Pareto("params", "macs"), budget=1152, stagnation=60)
+    assert run.stop_reason == "stagnated"
+    n = len(run.table)
+    assert 60 < n < 600
+    assert run.table.genomes.tolist() == whole.table.genomes[:n].tolist()
+    late = Stagnation(60)
+    late.add(run.objectives[: n - 60], run.feasible[: n - 60])
+    late.add(run.objectives[n - 60 :], run.feasible[n - 60 :])
+    assert late
+
+
+@pytest.mark.parametrize("asked", [Single("score"), Pareto("score", "params", "macs")])
+def test_stagnation_is_of_one_objective_too_and_the_budget_comes_first(asked):
+    assert search(toy(), asked, budget=1000, stagnation=40).stop_reason == "stagnated"
+    assert search(toy(), asked, budget=30, stagnation=40).stop_reason == "budget"
+
+
+def test_volume_is_compared_with_what_it_was_so_many_evaluations_ago():
+    steps = [(1.0, False), (0.5, False), (0.5, False), (0.4999, True), (0.1, False)]
+    watch = Stagnation(2)
+    assert not watch
+    for value, stagnated in steps:
+        watch.add(np.array([[value]]), np.array([True]))
+        assert bool(watch) == stagnated
+
+
+def test_while_nothing_is_feasible_nothing_stagnates():
+    watch = Stagnation(2)
+    for feasible in (False, False, False, False, True, True):
+        watch.add(np.array([[1.0, 1.0]]), np.array([feasible]))
+        assert not watch
+    watch.add(np.array([[1.0, 1.0]]), np.array([True]))
+    assert watch
+    run = search(toy(Guilty("raise", share=1.1)), budget=50, stagnation=10)
+    assert (run.stop_reason, len(run.table)) == ("infeasible", 50)
+
+
+# --- both -----------------------------------------------------------------------------------------
+
+
+def test_stops_are_part_of_what_defines_a_run(tmp_path):
+    run = search(toy(), budget=20, stagnation=500, max_seconds=500, out=tmp_path)
+    assert run.stop_reason == "budget"
+    with pytest.raises(OtherRunError, match="stagnation"):
+        search(toy(), budget=20, max_seconds=500, out=tmp_path)
+
+
+def test_in_a_comparison_each_run_is_ended_by_itself():
+    comparison = compare(toy(), [Pareto("params", "macs")], ["nsga2", "random"], 1, 1152, stagnation=60)
+    reasons = {run.stop_reason for run in comparison.runs.values()}
+    assert "stagnated" in reasons
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"max_seconds": 0}, "positive number of seconds; got 0"),
+        ({"max_seconds": float("nan")}, "got nan"),
+        ({"stagnation": 0}, "at least 1 evaluation; got 0"),
+    ],
+)
+def test_impossible_stops_are_refused(change, words, tmp_path):
+    with pytest.raises(InputError, match=words):
+        search(toy(), budget=5, out=tmp_path / "run", **change)
+    with pytest.raises(InputError, match=words):
+        compare(toy(), [Single("score")], budget=5, **change)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_command_line_has_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    command = ["search", "haenas", "--objectives", "params,macs", "--jobs", "1", "--out", "run"]
+    assert main([*command, "--budget", "5000", "--stagnation", "40"]) == DONE
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["stop_reason"] == "stagnated"
+    assert main([*command, "--max-seconds", "-1"]) == WRONG_INPUT
+    assert "got -1.0" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import numpy as np
 from moo_nas.arrays import FloatArray, IntArray, stable_seed
 from moo_nas.evaluation import Evaluator
 from moo_nas.evaluation.evaluator import genome_text
-from moo_nas.formulations import Constrained, Formulation, Pareto, Single, WeightedProduct
+from moo_nas.formulations import Constrained, Formulation, Pareto, Single
 from moo_nas.meters import Analytic, External, Meter, Metric
 from moo_nas.problem import Failures, NASProblem
 from moo_nas.spaces import Architecture, CellSpace, Head, SearchSpace, StageChoices, StageSpace, Stem
@@ -241,12 +241,13 @@ class AlgorithmKit(ABC):
         assert _same(ended, self.searched(formulation))
 
     def test_told_in_any_order_what_was_measured_elsewhere_it_is_the_same_run(self, tmp_path: Path) -> None:
-        # A product's scale comes from a sample, which nobody tells.
-        possible = [f for f in self.formulations[:2] if not isinstance(f, WeightedProduct)]
+        # What is open is taken from a sample, which nobody tells.
+        possible = [f for f in self.formulations[:2] if f.is_fitted] or [Single("score")]
         for formulation in possible[-1:]:
             here = self.problem(formulation, failing=0.25).also_measuring(["score"])
-            by_name = StandIn(("score",), failing=0.25)
-            sources = [Analytic(32, 10), External("score", "1", "max")]
+            names = tuple(dict.fromkeys(("score", *(name for name in formulation.metrics if name in SCORES))))
+            by_name = StandIn(names, failing=0.25)
+            sources = [Analytic(32, 10), *(External(name, "1", "max") for name in names)]
             evaluator = Evaluator(here.space, sources, n_reference=20)
             elsewhere = NASProblem(evaluator, formulation).also_measuring(["score"])
             budget = self.budget // 2

@@ -24,7 +24,7 @@ from tests.spaces_for_tests import wide_space
 
 class TestLimits(AlgorithmKit):
     budget = 14
-    formulations = (Constrained("score", {"params": None, "snip": None}),)
+    formulations = (Constrained("score", {"params": None, "score": 0.4}),)
 
     def algorithm(self):
         return SurrogateSearch(n_initial=5)
@@ -32,7 +32,7 @@ class TestLimits(AlgorithmKit):
 
 class TestBatches(AlgorithmKit):
     budget = 14
-    formulations = (Pareto("score", "jacob_cov", "params"),)
+    formulations = (Pareto("score", "params", "peak_activation_bytes"),)
 
     def algorithm(self):
         return SurrogateSearch(n_initial=5, batch_size=3)

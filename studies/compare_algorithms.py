@@ -245,10 +245,12 @@ def draw(axes: Axes, table: pd.DataFrame, methods: Sequence[str], title: str) ->
         colour, style = DRAWN[method]
         middle = np.exp(logs.mean())
         axes.plot(middle.index, middle, style, color=colour, label=method, linewidth=1.8)
-        drawn = np.array(
-            [np.nanmean(logs.to_numpy()[rng.integers(0, len(logs), len(logs))], axis=0) for _ in range(500)]
-        )
-        low, high = np.exp(np.nanquantile(drawn, (0.025, 0.975), axis=0))
+        bands = []
+        for budget in logs:
+            there = logs[budget].dropna().to_numpy()
+            drawn = np.exp(rng.choice(there, (500, len(there))).mean(axis=1))
+            bands.append(np.quantile(drawn, (0.025, 0.975)))
+        low, high = np.transpose(bands)
         axes.fill_between(
             logs.columns.to_numpy(dtype=float), low, high, color=colour, alpha=0.15, linewidth=0
         )
@@ -284,7 +286,7 @@ def main() -> None:
     options = arguments(__doc__)
     table = everything(options).sort_values(["group", "problem", "method", "seed", "run_budget", "budget"])
     results: Path = options.results
-    table.to_csv(results / "compare_algorithms.csv", index=False)
+    table.to_csv(results / "compare_algorithms.csv", index=False, float_format="%.4g")
     summary = ranks(table)
     summary.to_csv(results / "compare_algorithms_ranks.csv", index=False, float_format="%.4g")
     picture(table).savefig(results / "compare_algorithms.png", dpi=150)

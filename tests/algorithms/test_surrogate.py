@@ -154,8 +154,9 @@ def test_features_of_a_cell_are_of_what_is_live():
     features = Features(space, population, np.empty((500, 0)))
     first, second = features(genomes, np.empty((2, 0)))
     apart = [float(np.abs(first[group] - second[group]).max()) for group in features.groups]
-    assert apart[0] > 0  # genes
-    assert apart[1:] == [0, 0, 0]  # live edges, operations, paths
+    assert all(part > 0 for part in apart[:2])  # genes, and how many have each operation
+    assert apart[2] > 0  # a convolution that nothing reaches leads to the output
+    assert apart[3:] == [0, 0]  # operations on paths; paths
 
 
 def test_features_are_standard_and_known_metrics_that_repeat_another_are_left_out():

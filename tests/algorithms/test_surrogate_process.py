@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import check_grad
 from scipy.stats import multivariate_normal
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from moo_nas.algorithms.surrogate.gaussian_process import ConditionedProcess
 from moo_nas.algorithms.surrogate.outcome import Outcome
@@ -29,12 +29,9 @@ def learnt():
 def test_predictions_are_those_of_scikit_learn_with_the_same_kernel():
     process, (features, targets) = learnt(), data()
     weights = np.exp(process.logs[:2])
-    smooth, linear, noise = np.exp(process.logs[2:])
-    kernel = (
-        ConstantKernel(smooth, "fixed") * Matern(1.0, "fixed", nu=2.5)
-        + ConstantKernel(linear, "fixed") * DotProduct(0.0, "fixed")
-        + WhiteKernel(noise + 1e-8, "fixed")
-    )
+    signal, noise = np.exp(process.logs[2:])
+    kernel = ConstantKernel(signal, "fixed") * Matern(1.0, "fixed", nu=2.5)
+    kernel += WhiteKernel(noise + 1e-8, "fixed")
     scale = np.sqrt(weights[[0, 0, 1]])
     peer = GaussianProcessRegressor(kernel, alpha=0.0, optimizer=None).fit(features * scale, targets)
     there = data(7, seed=1)[0]
@@ -61,11 +58,8 @@ def test_what_is_learnt_is_likelier_than_the_prior_and_explains_the_data():
 
 def test_the_gradient_is_that_of_the_loss():
     features, targets = data(12)
-    process, n = ConditionedProcess(GROUPS), 12
-    inner = np.array([part @ part.T for part in process._split(features)])
-    squares = np.diagonal(inner, axis1=1, axis2=2)
-    apart = squares[:, :, None] + squares[:, None, :] - 2 * inner
-    parts = (apart.reshape(-1, n * n), inner.reshape(-1, n * n), targets)
+    process = ConditionedProcess(GROUPS)
+    parts = (process._apart(features).reshape(-1, 144), targets)
     for seed in range(3):
         at = process.logs + np.random.default_rng(seed).standard_normal(len(process.logs))
         assert (
@@ -115,6 +109,17 @@ def test_a_positive_outcome_is_believed_on_its_logarithm_and_any_other_as_it_is(
     assert positive.belief.mean == pytest.approx(10 * signed.belief.mean, abs=0.01)
     assert not positive.takes(np.array([0.0]))
     assert signed.takes(np.array([0.0]))
+
+
+def test_doubted_features_matter_only_if_they_explain_much():
+    features, targets = data(60)
+    found = []
+    for of in (features[:, 2], np.random.default_rng(9).standard_normal(60)):
+        process = ConditionedProcess(GROUPS, n_doubted=1)
+        process.learn(np.column_stack([features[:, :2], of]), targets)
+        found.append(np.exp(process.logs[1] - process.logs[0]))
+    assert found[0] > 5 * found[1]
+    assert found[1] < 0.02
 
 
 def test_beliefs_are_wide_enough_for_what_was_left_out():

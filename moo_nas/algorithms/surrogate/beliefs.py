@@ -61,6 +61,7 @@ class Beliefs:
 
     Args:
         groups: The columns of each group of features.
+        n_doubted: How many of them, the last ones, are expected to matter little.
         known: Which objectives and constraints are known in advance, ``(n_columns,)``.
         n_obj: How many of them are objectives.
 
@@ -70,11 +71,11 @@ class Beliefs:
 
     candidates: Candidates
 
-    def __init__(self, groups: Sequence[IntArray], known: BoolArray, n_obj: int) -> None:
-        self._groups = groups
+    def __init__(self, groups: Sequence[IntArray], n_doubted: int, known: BoolArray, n_obj: int) -> None:
+        self._groups, self._n_doubted = groups, n_doubted
         self._known = known
         self._n_obj = n_obj
-        self._outcomes = {int(column): Outcome(groups) for column in np.flatnonzero(~known)}
+        self._outcomes = {int(column): Outcome(groups, n_doubted) for column in np.flatnonzero(~known)}
         self._failing: Outcome | None = None
         self._log_known = np.zeros(len(known), dtype=bool)
         self._n_valid = self._n = 0
@@ -86,7 +87,7 @@ class Beliefs:
         for column, outcome in self._outcomes.items():
             outcome.learn(seen.candidates.features[valid], columns[valid, column])
         if seen.failed.any():
-            self._failing = self._failing or Outcome(self._groups)
+            self._failing = self._failing or Outcome(self._groups, self._n_doubted)
             self._failing.learn(seen.candidates.features, _sign(seen.failed))
         self._count(seen)
 

@@ -60,6 +60,7 @@ class Source:
 
     Attributes:
         groups: The columns of each group of features.
+        n_metrics: How many of these, the last ones, are of metrics known in advance.
         known: Which objectives and constraints are known in advance, ``(n_columns,)``.
     """
 
@@ -76,7 +77,7 @@ class Source:
         population = self._random(_POPULATION, rng) if members is None else members
         free = self._known.free(population)
         self._features = Features(problem.space, population, free)
-        self.groups = self._features.groups
+        self.groups, self.n_metrics = self._features.groups, self._features.n_metrics
         known = self._known.columns(population, free)
         self.known: BoolArray = np.asarray(np.isfinite(known).any(axis=0))
         self._all = (

@@ -1,11 +1,11 @@
 """What a model sees of a genome: its genes, the network's structure, and what is known of it for free."""
 
-from itertools import combinations, pairwise
+from typing import Any
 
 import numpy as np
 
 from moo_nas.arrays import BoolArray, FloatArray, IntArray
-from moo_nas.spaces import CellSpace, SearchSpace, StageSpace
+from moo_nas.spaces import CellSpace, SearchSpace
 from moo_nas.spaces.graph import operation, pairs
 
 _ALIKE = 0.999  # correlation from which on a metric says nothing that another does not
@@ -15,11 +15,11 @@ _FAR = 6.0  # spreads from the median that a metric is taken to be at most
 class Features:
     """Features of genomes as a matrix, in groups of columns that a model weighs together.
 
-    Genes: of all categorical ones together a column a choice, of each ordinal one its number.
-    Structure: of cells, genes and operations of the edges that lie on a path from input to output,
-    how many paths there are and the longest; of stages, each attribute summed over them. Metrics
-    known before evaluation, as logarithms where all are positive; one that tells nothing beside
-    another is left out. Each group has a mean squared length of one over the population.
+    Genes: of a categorical one a column a choice, of an ordinal one its number. Genes with the same
+    choices together: how many have each choice, or their mean. Of cells, the operations of edges that
+    matter, and the paths from input to output. Metrics known before evaluation, as logarithms where
+    all are positive; one that tells nothing beside another is left out. Each group has a mean
+    squared length of one over the population.
 
     Args:
         space: Of the genomes.
@@ -28,6 +28,7 @@ class Features:
 
     Attributes:
         groups: The columns of each group.
+        n_metrics: How many of the groups, the last ones, are of metrics.
     """
 
     def __init__(self, space: SearchSpace, population: IntArray, free: FloatArray) -> None:
@@ -44,6 +45,7 @@ class Features:
             if len(varies):
                 self.groups.append(np.arange(position, position + len(varies)))
                 position += len(varies)
+        self.n_metrics = self._metrics.n_kept
 
     def __call__(self, genomes: IntArray, free: FloatArray) -> FloatArray:
         """Return the features ``(n, d)`` of genomes ``(n, n_var)`` with known metrics ``(n, n_free)``."""
@@ -57,20 +59,12 @@ class Features:
         )
 
     def _blocks(self, genomes: IntArray, free: FloatArray) -> list[FloatArray]:
-        categorical = np.flatnonzero(self._space.categorical)
-        blocks = [
-            *(
-                [_choices(genomes[:, categorical], self._space.n_choices[categorical])]
-                if len(categorical)
-                else []
-            ),
-            *(genomes[:, [gene]].astype(np.float64) for gene in np.flatnonzero(~self._space.categorical)),
-        ]
+        genes = [_gene(self._space, gene, genomes) for gene in range(self._space.n_var)]
+        together = _alike(self._space, genomes)
         if isinstance(self._space, CellSpace):
-            blocks += _cell_blocks(self._space, genomes)
-        elif isinstance(self._space, StageSpace):
-            blocks.append(_stage_sums(self._space, genomes))
-        return [*blocks, *self._metrics(free)]
+            # One group: which edge has an operation says less than what becomes of it.
+            return [np.hstack(genes), *together, *_cell_blocks(self._space, genomes), *self._metrics(free)]
+        return [*genes, *together, *self._metrics(free)]
 
 
 class _Metrics:
@@ -94,6 +88,11 @@ class _Metrics:
             ):
                 self._kept.append(column)
 
+    @property
+    def n_kept(self) -> int:
+        """How many are columns."""
+        return len(self._kept)
+
     def __call__(self, free: FloatArray) -> list[FloatArray]:
         standard = self._standard(self._on_scale(free[:, self._columns]))
         return [standard[:, [column]] for column in self._kept]
@@ -109,50 +108,59 @@ class _Metrics:
         return np.where(np.isnan(standard), 0.0, standard)
 
 
-def _choices(genes: IntArray, n_choices: IntArray) -> FloatArray:
-    """Return genes ``(n, n_genes)`` as a column a choice of each."""
-    return np.hstack(
-        [(genes[:, [gene]] == np.arange(n)).astype(np.float64) for gene, n in enumerate(n_choices)]
-    )
+def _gene(space: SearchSpace, gene: int, genomes: IntArray) -> FloatArray:
+    """Return a gene as columns: a categorical one's choices, an ordinal one's number."""
+    column = genomes[:, [gene]]
+    if space.categorical[gene]:
+        column = column == np.arange(space.n_choices[gene])
+    return column.astype(np.float64)
+
+
+def _alike(space: SearchSpace, genomes: IntArray) -> list[FloatArray]:
+    """Return a block for all genes with the same choices: how many have each; of ordinal ones, their mean."""
+    found: dict[Any, list[int]] = {}
+    for position, gene in enumerate(space.genes):
+        found.setdefault((gene.kind, tuple(gene.choices)), []).append(position)
+    return [
+        np.mean([_gene(space, gene, genomes) for gene in positions], axis=0)
+        for positions in found.values()
+        if len(positions) > 1
+    ]
 
 
 def _cell_blocks(space: CellSpace, genomes: IntArray) -> list[FloatArray]:
-    """Return features of what of a cell is live: on a path from its input to its output.
+    """Return what becomes of a cell's edges, each number as a share of the most it can be.
 
-    The operation of each edge that is live; how many edges have each; paths.
+    How many edges have each operation, of those that lead to the output and of those that lie on a
+    path from the input to it; the paths: how many, and the most edges, layers and convolutions on one.
     """
-    kinds = [operation(name).kind for name in space.operators]
-    layers = np.array([operation(name).is_layer for name in space.operators])
-    convolutions = np.array([kind == "conv" for kind in kinds])
-    number = {pair: edge for edge, pair in enumerate(pairs(space.n_nodes))}
-    present: BoolArray = np.isin(genomes, [i for i, kind in enumerate(kinds) if kind != "none"])
-    live = np.zeros_like(present)
-    n_paths, longest, layered, convolved = np.zeros((4, len(genomes)))
-    between, most = range(2, space.n_nodes), space.n_nodes - 1
-    for n_between in range(len(between) + 1):
-        for nodes in combinations(between, n_between):
-            way = [1, *nodes, space.n_nodes]
-            path = [number[pair] for pair in pairwise(way)]
-            whole: BoolArray = np.asarray(present[:, path].all(axis=1))
-            live[:, path] |= whole[:, None]
-            n_paths += whole
-            longest = np.maximum(longest, np.where(whole, len(path), 0))
-            layered = np.maximum(layered, np.where(whole, layers[genomes[:, path]].sum(axis=1), 0))
-            convolved = np.maximum(convolved, np.where(whole, convolutions[genomes[:, path]].sum(axis=1), 0))
-    n = len(space.operators)
-    operations = np.where(live, genomes, n)  # one more, for none
-    edges = _choices(operations, np.full(genomes.shape[1], n + 1))
-    counts = np.column_stack([(operations == choice).mean(axis=1) for choice in range(n)])
-    share = n_paths / 2 ** len(between)
-    paths = np.column_stack([share, longest / most, layered / most, convolved / most, live.mean(axis=1)])
-    return [edges, counts, paths]
-
-
-def _stage_sums(space: StageSpace, genomes: IntArray) -> FloatArray:
-    """Return each attribute summed over the stages, as a share of the most it can be."""
-    columns: dict[str, list[int]] = {}
-    for column, gene in enumerate(space.genes):
-        columns.setdefault(gene.name.partition(".")[2], []).append(column)
-    return np.column_stack(
-        [genomes[:, index].sum(axis=1) / (space.n_choices[index] - 1).sum() for index in columns.values()]
-    )
+    n, edges = len(space.operators), list(enumerate(pairs(space.n_nodes)))
+    operations = [operation(name) for name in space.operators]
+    present: BoolArray = np.array([one.kind != "none" for one in operations])[genomes]
+    nodes = range(1, space.n_nodes + 1)
+    leads = {node: np.full(len(genomes), node == space.n_nodes) for node in nodes}
+    reached = {node: np.full(len(genomes), node == 1) for node in nodes}
+    for edge, (source, target) in sorted(edges, key=lambda item: -item[1][0]):
+        leads[source] = leads[source] | (present[:, edge] & leads[target])
+    for edge, (source, target) in sorted(edges, key=lambda item: item[1][1]):
+        reached[target] = reached[target] | (present[:, edge] & reached[source])
+    needed = np.column_stack([present[:, edge] & leads[target] for edge, (_, target) in edges])
+    live = needed & np.column_stack([reached[source] for _, (source, _) in edges])
+    blocks = [
+        np.column_stack([((genomes == choice) & kept).mean(axis=1) for choice in range(n)])
+        for kept in (needed, live)
+    ]
+    lengths = [
+        np.ones(n),
+        np.array([float(one.is_layer) for one in operations]),
+        np.array([float(one.kind == "conv") for one in operations]),
+    ]
+    n_paths = {node: np.full(len(genomes), float(node == 1)) for node in nodes}
+    longest = {node: np.zeros((len(lengths), len(genomes))) for node in nodes}
+    for edge, (source, target) in sorted(edges, key=lambda item: item[1][1]):
+        n_paths[target] = n_paths[target] + live[:, edge] * n_paths[source]
+        with_it = longest[source] + np.array([length[genomes[:, edge]] for length in lengths])
+        longest[target] = np.maximum(longest[target], live[:, edge] * with_it)
+    share = n_paths[space.n_nodes] / 2 ** (space.n_nodes - 2)
+    paths = np.column_stack([share, *longest[space.n_nodes] / (space.n_nodes - 1), live.mean(axis=1)])
+    return [*blocks, paths]

@@ -13,23 +13,23 @@ _ROOT_5 = np.sqrt(5.0)
 _JITTER = 1e-8
 _ITERATIONS = 25
 # The normal prior of the logarithms. Weights sum to about a half; they vary together by a spread of 1, and
-# each by one of 0.3 from that: with more freedom few observations are explained too well.
-_WEIGHTS, _TOGETHER, _EACH = 0.5, 1.0, 0.3
-# Means and spreads of the smooth part's variance, the linear part's, and the noise's.
-_AMPLITUDES = ((0.0, 1.0), (-1.0, 1.5), (-6.0, 1.5))
+# each by one of 1.5 from that. Those of doubted groups are expected to be a fiftieth.
+_WEIGHTS, _TOGETHER, _EACH, _DOUBT = 0.5, 1.0, 1.5, 0.02
+# Means and spreads of the signal's variance and the noise's.
+_VARIANCES = ((0.0, 1.0), (-6.0, 1.5))
 _BOUND = 4.0  # spreads
 _SEARCHED = 400  # points at most, that hyper-parameters are found on
 
 
 class ConditionedProcess:
-    r"""A Gaussian process, linear and smooth, with a weight for each group of features.
+    r"""A Gaussian process with Matérn's kernel and a weight for each group of features.
 
     .. math::
-        k(x, x') = s^2 M_{5/2}(r) + v^2 \sum_g w_g x_g^T x'_g,
+        k(x, x') = s^2 \left(1 + \sqrt 5 r + \tfrac53 r^2\right) e^{-\sqrt 5 r},
         \qquad r^2 = \sum_g w_g |x_g - x'_g|^2
 
-    with Matérn's smooth part and the same weights :math:`w_g` in both. Weights, amplitudes and noise
-    maximise the marginal likelihood times log-normal priors; each search starts from the last result.
+    Weights, signal and noise maximise the marginal likelihood times log-normal priors; each search
+    starts from the last result.
 
     Other than :class:`~moo_nas.meters.predictors.gaussian_process.GaussianProcess`, which is fitted once to
     predict costs, it takes one more observation at a time, at a cost of :math:`O(n m)` for ``m`` candidates:
@@ -37,6 +37,7 @@ class ConditionedProcess:
 
     Args:
         groups: The columns of each group.
+        n_doubted: How many of them, the last ones, are expected to matter little.
 
     Attributes:
         mean: Of the candidates that are tracked, ``(m,)``.
@@ -51,13 +52,14 @@ class ConditionedProcess:
     mean: FloatArray
     variance: FloatArray
 
-    def __init__(self, groups: Sequence[IntArray]) -> None:
+    def __init__(self, groups: Sequence[IntArray], n_doubted: int = 0) -> None:
         n = len(groups)
         sizes = [len(group) for group in groups]
         self._group = np.repeat(np.arange(n), sizes)
         self._order = np.concatenate(groups) if groups else np.empty(0, dtype=np.int64)
         weights = np.full(n, np.log(_WEIGHTS / max(n, 1)))
-        means, spreads = np.array(_AMPLITUDES).T
+        weights[n - n_doubted :] += np.log(_DOUBT)
+        means, spreads = np.array(_VARIANCES).T
         self._prior = np.concatenate([weights, means])
         self._spread = np.concatenate([np.full(n, np.hypot(_TOGETHER, _EACH)), spreads])
         precision = np.diag(self._spread**-2)
@@ -75,14 +77,11 @@ class ConditionedProcess:
             some = np.concatenate([early, np.arange(len(targets) - half, len(targets))])
             features, targets = features[some], targets[some]
         n = len(targets)
-        inner = np.array([f @ f.T for f in self._split(features)]).reshape(-1, n, n)
-        squares = np.diagonal(inner, axis1=1, axis2=2)
-        apart = np.maximum(squares[:, :, None] + squares[:, None, :] - 2 * inner, 0.0)
-        flat = (apart.reshape(-1, n * n), inner.reshape(-1, n * n))
+        apart = self._apart(features).reshape(-1, n * n)
         found = minimize(
             self._loss,
             self.logs,
-            args=(*flat, targets),
+            args=(apart, targets),
             jac=True,
             method="L-BFGS-B",
             bounds=list(
@@ -92,21 +91,23 @@ class ConditionedProcess:
         )
         self.logs = found.x
 
-    def _split(self, features: FloatArray) -> list[FloatArray]:
-        return [features[:, self._order[self._group == g]] for g in range(self.n_groups)]
+    def _apart(self, features: FloatArray) -> FloatArray:
+        """Return the squared distances by each group, ``(n_groups, n, n)``."""
+        parts = [features[:, self._order[self._group == g]] for g in range(self.n_groups)]
+        inner = np.array([part @ part.T for part in parts]).reshape(-1, len(features), len(features))
+        squares = np.diagonal(inner, axis1=1, axis2=2)
+        apart: FloatArray = np.maximum(squares[:, :, None] + squares[:, None, :] - 2 * inner, 0.0)
+        return apart
 
-    def _loss(
-        self, logs: FloatArray, apart: FloatArray, inner: FloatArray, targets: FloatArray
-    ) -> tuple[float, FloatArray]:
+    def _loss(self, logs: FloatArray, apart: FloatArray, targets: FloatArray) -> tuple[float, FloatArray]:
         """Return the negative log posterior of the hyper-parameters, and its gradient."""
         n = len(targets)
-        weights, (smooth, linear, noise) = np.exp(logs[:-3]), np.exp(logs[-3:])
+        weights, (signal, noise) = np.exp(logs[:-2]), np.exp(logs[-2:])
         squared = (weights @ apart).reshape(n, n)
         r = _ROOT_5 * np.sqrt(squared + 1e-12)
         decay = np.exp(-r)
-        matern = (1 + r + squared * (5 / 3)) * decay
-        product = (weights @ inner).reshape(n, n)
-        covariance = smooth * matern + linear * product
+        matern = signal * (1 + r + squared * (5 / 3)) * decay
+        covariance = matern.copy()
         covariance.flat[:: n + 1] += noise + _JITTER
         away = logs - self._prior
         pull = self._precision @ away
@@ -118,10 +119,9 @@ class ConditionedProcess:
         dual = inverse @ targets
         loss = targets @ dual / 2 + np.log(np.diag(factor)).sum() + away @ pull / 2
         slope = inverse - np.outer(dual, dual)  # twice the derivative by the covariance
-        by_square = slope * decay * (1 + r) * (-5 / 6 * smooth)
-        by_weight = apart @ by_square.ravel() + linear * (inner @ slope.ravel())
-        by_amplitude = [smooth * np.vdot(slope, matern), linear * np.vdot(slope, product)]
-        gradient = np.concatenate([weights * by_weight, by_amplitude, [noise * np.trace(slope)]]) / 2
+        by_square = slope * decay * (1 + r) * (-5 / 6 * signal)
+        by_variance = [np.vdot(slope, matern), noise * np.trace(slope)]
+        gradient = np.concatenate([weights * (apart @ by_square.ravel()), by_variance]) / 2
         return float(loss), gradient + pull
 
     def condition(self, features: FloatArray, targets: FloatArray) -> None:
@@ -138,6 +138,11 @@ class ConditionedProcess:
         """The variance of what the features do not explain."""
         return float(np.exp(self.logs[-1]))
 
+    @property
+    def signal(self) -> float:
+        """The variance of what they do explain."""
+        return float(np.exp(self.logs[-2]))
+
     def left_out(self) -> tuple[FloatArray, FloatArray]:
         """Return each observation less its prediction from all others ``(n,)``, and the spread of that."""
         inverse = _inverse(self._factor)
@@ -150,7 +155,7 @@ class ConditionedProcess:
         rows = solve_triangular(
             self._factor, self._kernel(self._points, points), lower=True, check_finite=False
         )
-        return self._whitened @ rows, self._own(points) - np.einsum("ij,ij->j", rows, rows)
+        return self._whitened @ rows, self.signal - np.einsum("ij,ij->j", rows, rows)
 
     def track(self, features: FloatArray) -> None:
         """Keep the predictions at candidates ``(m, d)`` up to date from here on."""
@@ -172,7 +177,7 @@ class ConditionedProcess:
         row = solve_triangular(
             self._factor, self._kernel(self._points, point)[:, 0], lower=True, check_finite=False
         )
-        own = np.sqrt(max(float(self._own(point)[0] + self.noise + _JITTER - row @ row), _JITTER))
+        own = np.sqrt(max(float(self.signal + self.noise + _JITTER - row @ row), _JITTER))
         whitened = (target - row @ self._whitened) / own
         n = len(self._targets)
         factor = np.zeros((n + 1, n + 1))
@@ -194,21 +199,14 @@ class ConditionedProcess:
 
     def _sum_up(self) -> None:
         self.mean = self._whitened @ self._rows
-        self.variance = self._own(self._candidates) - np.einsum("ij,ij->j", self._rows, self._rows)
+        self.variance = self.signal - np.einsum("ij,ij->j", self._rows, self._rows)
 
     def _scaled(self, features: FloatArray) -> FloatArray:
-        scaled: FloatArray = features[:, self._order] * np.exp(self.logs[:-3] / 2)[self._group]
+        scaled: FloatArray = features[:, self._order] * np.exp(self.logs[:-2] / 2)[self._group]
         return scaled
 
-    def _own(self, points: FloatArray) -> FloatArray:
-        smooth, linear = np.exp(self.logs[-3:-1])
-        own: FloatArray = smooth + linear * np.einsum("ij,ij->i", points, points)
-        return own
-
     def _kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
-        smooth, linear = np.exp(self.logs[-3:-1])
-        product = left @ right.T
-        squared = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2 * product
+        squared = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2 * (left @ right.T)
         # In place: matrices of observations by candidates are what time goes into.
         np.maximum(squared, 0.0, out=squared)
         r = np.sqrt(squared)
@@ -219,9 +217,7 @@ class ConditionedProcess:
         np.negative(r, out=r)
         np.exp(r, out=r)
         squared *= r
-        squared *= smooth
-        product *= linear
-        squared += product
+        squared *= self.signal
         kernel: FloatArray = squared
         return kernel
 

@@ -23,10 +23,11 @@ class Outcome:
 
     Args:
         groups: The columns of each group of features.
+        n_doubted: How many of them, the last ones, are expected to matter little.
     """
 
-    def __init__(self, groups: Sequence[IntArray]) -> None:
-        self._process = ConditionedProcess(groups)
+    def __init__(self, groups: Sequence[IntArray], n_doubted: int = 0) -> None:
+        self._process = ConditionedProcess(groups, n_doubted)
         self.is_log = False
         self._centre, self._reach = 0.0, 1.0
         self._mean, self._sd, self._inflation = 0.0, 1.0, 1.0

@@ -78,7 +78,9 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
     def _initialize_infill(self) -> Population | None:
         with _one_thread():
             self._source = Source(self.problem, self._unseen, self.random_state, self._free)
-        self._beliefs = Beliefs(self._source.groups, self._source.known, self.problem.n_obj)
+        self._beliefs = Beliefs(
+            self._source.groups, self._source.n_metrics, self._source.known, self.problem.n_obj
+        )
         first = self._unseen.first(0, self.random_state)
         n_even = min(self.n_initial // 2, self.n_initial - len(first))
         if n_even > 0:

@@ -7,6 +7,7 @@ from scipy.stats import multivariate_normal
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
+from moo_nas.algorithms.surrogate import gaussian_process
 from moo_nas.algorithms.surrogate.gaussian_process import ConditionedProcess
 from moo_nas.algorithms.surrogate.outcome import Outcome
 
@@ -129,3 +130,15 @@ def test_beliefs_are_wide_enough_for_what_was_left_out():
     outcome = Outcome(GROUPS)
     outcome.learn(features, noisy)
     assert 1 <= outcome._inflation <= 2
+
+
+def test_of_many_candidates_predictions_are_nearly_and_of_those_kept_wholly_as_exact(monkeypatch):
+    process, there = learnt(), data(500, seed=4)[0]
+    mean, variance = process.predict(there)
+    monkeypatch.setattr(gaussian_process, "_MANY", 100)
+    process.track(there)
+    assert process.mean == pytest.approx(mean, abs=1e-4)
+    assert process.variance == pytest.approx(variance, abs=1e-4)
+    process.keep(np.arange(50))
+    assert process.mean == pytest.approx(mean[:50], abs=1e-9)
+    assert process.variance == pytest.approx(variance[:50], abs=1e-9)

@@ -21,15 +21,15 @@ class Acquisition:
 
     Args:
         observed: Objectives of what was evaluated and feasible, ``(n, n_obj)``.
-        predicted: Objectives that candidates are expected to have, ``(m, n_obj)``.
+        predicted: The front of what candidates are expected to have, ``(m, n_obj)``.
     """
 
     def __init__(self, observed: FloatArray, predicted: FloatArray) -> None:
-        fronts = _front(np.concatenate([_front(observed), _front(predicted)]))
+        fronts = front(np.concatenate([front(observed), predicted]))
         self._least = fronts.min(axis=0)
         width = np.ptp(fronts, axis=0)
         self._width = np.where(width > 1e-12, width, 1.0)
-        self._front = (_front(observed) - self._least) / self._width
+        self._front = (front(observed) - self._least) / self._width
         self._reference = np.full(fronts.shape[1], 1 + _MARGIN)
 
     def add(self, f: FloatArray) -> None:
@@ -61,10 +61,11 @@ class Acquisition:
         ]
 
 
-def _front(f: FloatArray) -> FloatArray:
+def front(f: FloatArray) -> FloatArray:
+    """Return the rows ``(n, n_obj)`` that no other dominates; of one objective the best."""
     if len(f) == 0:
         return f
     if f.shape[1] == 1:
         return f[[int(f.argmin())]]
-    front: FloatArray = f[moocore.is_nondominated(f)]
-    return front
+    rows: FloatArray = f[moocore.is_nondominated(f)]
+    return rows

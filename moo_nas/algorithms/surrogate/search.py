@@ -8,12 +8,12 @@ from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 from threadpoolctl import ThreadpoolController
 
-from moo_nas.algorithms.surrogate.acquisition import Acquisition
+from moo_nas.algorithms.surrogate.acquisition import Acquisition, front
 from moo_nas.algorithms.surrogate.beliefs import Beliefs, Observations
 from moo_nas.algorithms.surrogate.candidates import Source, evenly
 from moo_nas.algorithms.surrogate.improvement import Normal
 from moo_nas.algorithms.unseen import Unseen, population
-from moo_nas.arrays import IntArray
+from moo_nas.arrays import BoolArray, IntArray
 from moo_nas.errors import InputError
 from moo_nas.formulations.base import WORST
 from moo_nas.problem import NASProblem
@@ -74,6 +74,7 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         self._n_learnt = 0
         self._next_fit, self._next_candidates, self._next_extreme = 0, 0, 0
         self._n_extremes = 0
+        self._taken: BoolArray = np.empty(0, dtype=bool)  # of the candidates
 
     def _initialize_infill(self) -> Population | None:
         with _one_thread():
@@ -121,16 +122,16 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         if len(beliefs.candidates) == 0:
             return np.empty((0, self.problem.space.n_var), dtype=np.int64)
         if is_new:
-            self._predicted = beliefs.means()[beliefs.is_likely()]
+            self._predicted = front(beliefs.means()[beliefs.is_likely()])
         acquisition = Acquisition(beliefs.scaled(seen.f[seen.feasible]), self._predicted)
         if is_new:
             extreme = self._extreme(seen)
             if extreme is not None:
                 self._take(extreme, acquisition, chosen)
             self._shorten(acquisition)
-        while len(chosen) < self.batch_size and len(beliefs.candidates):
+        while len(chosen) < self.batch_size and not self._taken.all():
             worth = acquisition(beliefs.objectives(), beliefs.feasibility())
-            self._take(int(worth.argmax()), acquisition, chosen)
+            self._take(int(np.where(self._taken, -np.inf, worth).argmax()), acquisition, chosen)
         return np.array(chosen)
 
     def _take(self, candidate: int, acquisition: Acquisition, chosen: list[IntArray]) -> None:
@@ -139,14 +140,14 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         chosen.append(beliefs.candidates.genomes[candidate])
         if len(chosen) < self.batch_size:
             acquisition.add(beliefs.imagine(candidate))
-        beliefs.keep(np.delete(np.arange(len(beliefs.candidates)), candidate))
+        self._taken[candidate] = True
 
     def _update(self, seen: Observations) -> bool:
         """Take in all that was seen; return whether there are new candidates."""
         n, beliefs, new = len(seen), self._beliefs, seen.after(self._n_learnt)
         self._n_learnt = n
         is_due = n >= self._next_fit or not beliefs.takes(new)
-        if not is_due and n < self._next_candidates and len(beliefs.candidates):
+        if not is_due and n < self._next_candidates and not self._taken.all():
             beliefs.add(new)
             return False
         if is_due:
@@ -156,17 +157,22 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
             beliefs.recall(seen)
         self._next_candidates = self._next_fit if self._source.enumerates else n + _RENEWED
         beliefs.watch(self._source.fresh(seen.candidates, beliefs.expected, self.random_state))
+        self._taken = np.zeros(len(beliefs.candidates), dtype=bool)
         return True
 
     def _shorten(self, acquisition: Acquisition) -> None:
         """Keep the candidates that are worth most: until all are looked at again, few others would be."""
         beliefs = self._beliefs
         if self.problem.n_obj > 2:
-            beliefs.keep(acquisition.promising(beliefs.objectives(), beliefs.feasibility(), _PROMISING))
+            self._keep(acquisition.promising(beliefs.objectives(), beliefs.feasibility(), _PROMISING))
         n = _SHORTLIST if self.problem.n_obj <= 2 else _SHORTLIST_OF_MANY
         if len(beliefs.candidates) > n:
             worth = acquisition(beliefs.objectives(), beliefs.feasibility())
-            beliefs.keep(np.sort(np.argpartition(-worth, n)[:n]))
+            self._keep(np.sort(np.argpartition(-worth, n)[:n]))
+
+    def _keep(self, index: IntArray) -> None:
+        self._beliefs.keep(index)
+        self._taken = self._taken[index]
 
     def _extreme(self, seen: Observations) -> int | None:
         """Return the candidate expected to better the least of an objective most, if it is time for one."""

@@ -8,7 +8,7 @@ from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 
 from moo_nas.algorithms.operators import Mutation, places, ranks, tournament, uniform_crossover
-from moo_nas.algorithms.unseen import Unseen, population
+from moo_nas.algorithms.unseen import Unseen, next_step, population
 from moo_nas.arrays import IntArray
 from moo_nas.errors import InputError
 from moo_nas.formulations.base import WORST
@@ -76,10 +76,7 @@ class Genetic(Algorithm):  # type: ignore[misc]  # pymoo is untyped
 
     def _infill(self) -> Population | None:
         self._place = self._places()
-        infills = population(self._unseen.fresh(self.n_offsprings, self._offspring, self.random_state))
-        if infills is None:
-            self.termination.force_termination = True
-        return infills
+        return next_step(self, self._unseen.fresh(self.n_offsprings, self._offspring, self.random_state))
 
     def _advance(self, infills: Population | None = None, **kwargs: Any) -> None:
         if infills is None:

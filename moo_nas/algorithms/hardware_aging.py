@@ -8,7 +8,7 @@ from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 
 from moo_nas.algorithms.operators import Mutation, places, tournament
-from moo_nas.algorithms.unseen import Unseen, population
+from moo_nas.algorithms.unseen import Unseen, next_step, population
 from moo_nas.algorithms.vote import fittest, vote
 from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.errors import FormulationError, InputError
@@ -98,14 +98,10 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         rng = self.random_state
         place = places((self.pop.get("violation"), self.pop.get("fitness")), rng)
         parent = self.pop.get("X")[tournament(place, 1, self.sample_size, rng)]
-        infills = population(
-            self._unseen.fresh(
-                self.n_children, lambda n: self._mutation(np.repeat(parent, n, axis=0), rng), rng
-            )
+        children = self._unseen.fresh(
+            self.n_children, lambda n: self._mutation(np.repeat(parent, n, axis=0), rng), rng
         )
-        if infills is None:
-            self.termination.force_termination = True
-        return infills
+        return next_step(self, children)
 
     def _advance(self, infills: Population | None = None, **kwargs: Any) -> None:
         if infills is None:

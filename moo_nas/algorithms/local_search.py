@@ -7,7 +7,7 @@ from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 
 from moo_nas.algorithms.operators import ranks
-from moo_nas.algorithms.unseen import Unseen, population
+from moo_nas.algorithms.unseen import Unseen, next_step, population
 from moo_nas.arrays import IntArray
 from moo_nas.errors import InputError
 
@@ -54,11 +54,7 @@ class LocalSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         self._advance(infills)
 
     def _infill(self) -> Population | None:
-        rng = self.random_state
-        infills = population(self._unseen.fresh(self.batch_size, self._neighbours, rng))
-        if infills is None:
-            self.termination.force_termination = True
-        return infills
+        return next_step(self, self._unseen.fresh(self.batch_size, self._neighbours, self.random_state))
 
     def _advance(self, infills: Population | None = None, **kwargs: Any) -> None:
         if infills is None:

@@ -5,7 +5,7 @@ from typing import Any
 from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 
-from moo_nas.algorithms.unseen import Unseen, population
+from moo_nas.algorithms.unseen import Unseen, next_step, population
 from moo_nas.arrays import IntArray
 from moo_nas.errors import InputError
 
@@ -30,10 +30,7 @@ class RandomSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         return population(self._unseen.first(self.batch_size, self.random_state))
 
     def _infill(self) -> Population | None:
-        infills = population(self._unseen.sample(self.batch_size, self.random_state))
-        if infills is None:
-            self.termination.force_termination = True
-        return infills
+        return next_step(self, self._unseen.sample(self.batch_size, self.random_state))
 
     def _advance(self, infills: Population | None = None, **kwargs: Any) -> None:
         if infills is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 
@@ -150,6 +151,14 @@ class _Pool:
         distance[~self._free] = np.iinfo(self._far).max
         nearest: IntArray = self._genomes[rng.choice(np.flatnonzero(distance == distance.min()))]
         return nearest
+
+
+def next_step(algorithm: Algorithm, genomes: IntArray) -> Population | None:
+    """Return the genomes of an algorithm's next step as a population; where there are none, end its run."""
+    infills = population(genomes)
+    if infills is None:
+        algorithm.termination.force_termination = True
+    return infills
 
 
 def population(genomes: IntArray) -> Population | None:

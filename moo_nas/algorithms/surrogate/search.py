@@ -12,7 +12,7 @@ from moo_nas.algorithms.surrogate.acquisition import Acquisition, front
 from moo_nas.algorithms.surrogate.beliefs import Beliefs, Observations
 from moo_nas.algorithms.surrogate.candidates import Source, evenly
 from moo_nas.algorithms.surrogate.improvement import Normal
-from moo_nas.algorithms.unseen import Unseen, population
+from moo_nas.algorithms.unseen import Unseen, next_step, population
 from moo_nas.arrays import BoolArray, IntArray
 from moo_nas.errors import InputError
 from moo_nas.formulations.base import WORST
@@ -106,10 +106,8 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
     def _infill(self) -> Population | None:
         with _one_thread():
             chosen = self._choose()
-        infills = population(self._unseen.fresh(self.batch_size, lambda n: chosen[:n], self.random_state))
-        if infills is None:
-            self.termination.force_termination = True
-        return infills
+        new = self._unseen.fresh(self.batch_size, lambda n: chosen[:n], self.random_state)
+        return next_step(self, new)
 
     def _choose(self) -> IntArray:
         """Return the genomes to evaluate next; fewer than asked for where there are no candidates."""

@@ -5,10 +5,12 @@ with its documented integer setting (populations of 20, as there, and of 100, it
 regularised evolution with random weights, random search. Twelve problems on published tables, ten of
 them also without the cells in which no path leads from the input to the output, and `additive`: 1.49e11
 networks whose exact front is computed. With fewer seeds and methods: the same results as a user's own
-tables (columns without structure), and devices that no setting was chosen on. A search asks for the metrics that it is judged by (test error
-and costs). Regret is 1 - HV / HV of the exact front, costs on a logarithmic scale, the exact front
-scaled to [0, 1], reference point 1.1, floor 1e-4; budgets are prefixes of one run; networks that a peer
-asks for again are not counted, and what a table lacks is answered for by the nearest new one it has.
+tables (columns without structure), and devices that no setting was chosen on.
+
+A search asks for the metrics that it is judged by (test error and costs). Regret is 1 - HV / HV of the
+exact front, costs on a logarithmic scale, the exact front scaled to [0, 1], reference point 1.1, floor
+1e-4; budgets are prefixes of one run; networks that a peer asks for again are not counted, and what a
+table lacks is answered for by the nearest new one it has.
 
 Run:     python studies/compare_algorithms.py [--smoke] [--jobs N]   (pip install -e .[test])
 Takes:   about 3 hours on two cores, 30 s with --smoke. Stopped, it goes on where it was; delete

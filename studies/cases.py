@@ -122,7 +122,7 @@ def held_out() -> Iterator[Case]:
         for networks in ("all", "live"):
             options = {"data_set": data_set, "device": "fpga", "networks": networks}
             yield Case(f"{data_set}, fpga, {networks}", HELD_OUT, NASBench201, objectives, options)
-        for device in ("titan_rtx_32", "gold_6226", "samsung_a50"):
+        for device in ("titan_rtx_32", "essential_ph_1", "samsung_a50"):
             options = {"data_set": data_set, "device": device, "networks": "live"}
             yield Case(f"{data_set}, {device}, live", HELD_OUT, cell_table, objectives, options)
 

@@ -46,6 +46,9 @@ def print_run(run: Run, out: Console) -> None:
             out.print(outside_summary(shown, run.record), markup=False)
         if len(ordered) > SHOWN_ROWS:
             out.print(f"... and {len(ordered) - SHOWN_ROWS} more in front.csv")
+    for name, value in run.record.get("setup", {}).items():
+        if name.startswith("pruned space"):
+            out.print(value["sentence"], markup=False)
     for card in error_cards(run.record):
         out.print(card.words, markup=False)
     columns = Measured.of(run.measured)

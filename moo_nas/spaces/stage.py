@@ -265,7 +265,7 @@ class StageSpace(SearchSpace):
         """Return every distinct block that an architecture of this space can have."""
         found: dict[Block, None] = {}
         for block in itertools.chain.from_iterable(
-            blocks for part in self._parts(image_size, n_classes) for blocks in part.values()
+            blocks for part in self.parts(image_size, n_classes) for blocks in part.values()
         ):
             found[block] = None
         return tuple(found)
@@ -285,7 +285,7 @@ class StageSpace(SearchSpace):
                     memo[block] = np.asarray(cost.block_cost(block), dtype=np.float64)
             return cost.reduce(np.array([memo[block] for block in blocks]))
 
-        stem, *stages, head = self._parts(cost.image_size, cost.n_classes)
+        stem, *stages, head = self.parts(cost.image_size, cost.n_classes)
         values = [[total(blocks) for blocks in part.values()] for part in (*stages, head)]
         return CostTables(total(stem[()]), self._chain(values), cost)
 
@@ -313,7 +313,7 @@ class StageSpace(SearchSpace):
             for width, columns, costs in zip(before, own, values, strict=True)
         ]
 
-    def _parts(self, image_size: int, n_classes: int) -> list[dict[tuple[Choice, ...], tuple[Block, ...]]]:
+    def parts(self, image_size: int, n_classes: int) -> list[dict[tuple[Choice, ...], tuple[Block, ...]]]:
         """Return the stem's, each stage's and the head's blocks, by width that comes in and option."""
         stem = self.stem.block(image_size)
         parts: list[dict[tuple[Choice, ...], tuple[Block, ...]]] = [{(): (stem,)}]

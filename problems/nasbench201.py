@@ -159,7 +159,7 @@ class NASBench201(KnownProblem):
             "proxy_device": proxy_device,
             "n_reference": n_reference,
             "failures": failures,
-            **({} if targets is None else {"targets": [float(target) for target in targets]}),
+            **({} if targets is None else {"targets": list(map(float, targets))}),
         }
         super().__init__(
             Evaluator(space, sources, seed, store, Runner(n_jobs), n_reference, pool),
@@ -268,7 +268,10 @@ def live_genomes() -> IntArray:
 def _worst_cases(devices: Sequence[str], targets: Sequence[float] | None) -> list[WorstCase]:
     if len(devices) == 1 and targets is None:
         return []
-    given = [None] * len(devices) if targets is None else [float(target) for target in targets]
+    try:
+        given = [None] * len(devices) if targets is None else [float(target) for target in targets]
+    except ValueError as error:
+        raise InputError(f"A target of targets must be a number of milliseconds: {error}.") from error
     if len(devices) == 1 or len(given) != len(devices):
         raise InputError(
             f"targets has a latency for each of several devices; got {len(given)} for {', '.join(devices)}."

@@ -68,7 +68,7 @@ class NASBench201Devices(KnownProblem):
         devices = tuple(devices.split(",") if isinstance(devices, str) else devices)
         for what, asked, known in (
             ("data_set", data_set, tuple(N_CLASSES)),
-            *(("devices", one, DEVICES) for one in devices),
+            *(("devices", one, DEVICES) for one in devices or ("",)),
         ):
             if asked not in known:
                 raise InputError(f"{what} must be one of {', '.join(known)}; got '{asked}'.")

@@ -51,7 +51,7 @@ class RNSGA2(Elitist):
     def __init__(
         self,
         wishes: str | Wish | Sequence[Wish] | None = None,
-        epsilon: float = 0.01,
+        epsilon: float = 0.001,
         pop_size: int = 16,
         n_offsprings: int | None = None,
         crossover_probability: float = 0.9,

@@ -82,7 +82,7 @@ class PerConfiguration(Meter):
         if missing:
             raise InputError(f"The choice {missing[0]!r} of '{self.gene}' has no meter.")
         ready = copy.copy(self)
-        ready.meters = {
+        ready.meters = self.meters | {
             choice: self.meters[choice].prepare(space.architectures, memory, seed) for choice in choices
         }
         return ready

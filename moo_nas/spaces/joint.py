@@ -123,14 +123,14 @@ class JointSpace(SearchSpace):
         if not configuration:
             raise SpaceError("A joint space needs at least one configuration gene; got none.")
         self._architectures = architectures
-        self.configurations = FlatSpace(configuration)
         self.genes = (*architectures.genes, *configuration)
         names = [gene.name for gene in self.genes]
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise SpaceError(
-                f"A gene of the configuration and one of the architectures are called '{twice[0]}'."
+                f"A gene of the configuration and another gene are called '{twice[0]}'. Rename one of them."
             )
+        self.configurations = FlatSpace(configuration)
 
     @property
     def architectures(self) -> SearchSpace:

@@ -81,7 +81,7 @@ class NASBench201Devices(KnownProblem):
         space = JointSpace(CellSpace.nasbench201(merge=False), [Gene("device", devices, "categorical")])
         sources = [
             look_up(error_columns(data_set), {}, data_set),
-            PerConfiguration("device", dict(of_each)),
+            PerConfiguration("device", of_each),
             Analytic(32, N_CLASSES[data_set]),
         ]
         options = {

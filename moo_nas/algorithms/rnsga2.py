@@ -91,7 +91,8 @@ class RNSGA2(Elitist):
         # The best of its ranks by each wish, ties by how near it is.
         best = distance.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable").min(axis=1)
         order = np.lexsort((distance.min(axis=1), best))
-        apart, preference, taken = _distances(f, f), best.astype(np.float64), np.zeros(len(front), dtype=bool)
+        apart, taken = _distances(f, f), np.zeros(len(front), dtype=bool)
+        preference: FloatArray = best.astype(np.float64)
         for row in order:
             if taken[row]:
                 continue

@@ -42,7 +42,7 @@ class PerConfiguration(Meter):
 
     takes_configuration = True
 
-    def __init__(self, gene: str, meters: Mapping[Choice, Meter]) -> None:
+    def __init__(self, gene: str, meters: Mapping[Any, Meter]) -> None:
         if not meters:
             raise InputError(f"'{gene}' needs a meter for each of its choices; got none.")
         first = next(iter(meters.values()))
@@ -54,7 +54,7 @@ class PerConfiguration(Meter):
                     f"gives {names[1]}."
                 )
         self.gene = gene
-        self.meters = dict(meters)
+        self.meters: dict[Choice, Meter] = dict(meters)
         self.metrics = first.metrics
         self.exclusive = any(meter.exclusive for meter in meters.values())
         self.instant = all(meter.instant for meter in meters.values())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moo_nas.arrays import BoolArray, FloatArray
+from moo_nas.arrays import BoolArray, FloatArray, IntArray
 from moo_nas.errors import InputError
 from moo_nas.meters.analytic import COSTS, Analytic
 from moo_nas.meters.predictors.saved_table import BlockTable
@@ -178,15 +178,15 @@ class _Stage:
         # Of equals the first counts as better.
         better = as_good & (~as_good.T | np.tri(len(channels), k=-1, dtype=bool))
         dominated = better.any(axis=1)
-        kept = ~dominated & ~self._inefficient(slower_than)
+        kept: BoolArray = ~dominated & ~self._inefficient(slower_than)
         # Where nothing else has these channels, what is inefficient stays.
-        kept |= ~dominated & ~(same & kept).any(axis=1)
+        kept = np.asarray(kept | (~dominated & ~(same & kept).any(axis=1)))
         stands, reasons = {}, {}
         for i in np.flatnonzero(~kept).tolist():
             candidates = np.flatnonzero(kept & better[i])
             if not len(candidates):
                 candidates = np.flatnonzero(kept & same[i])
-            stands[i] = min(candidates.tolist(), key=lambda j, i=i: (self._apart(i, j), self.ms[j].sum(), j))
+            stands[i] = self._nearest(i, candidates)
             reasons[i] = DOMINATED if dominated[i] else INEFFICIENT
         return stands, reasons
 
@@ -197,5 +197,9 @@ class _Stage:
         slow: BoolArray = (each > slower_than * np.median(each, axis=0)).all(axis=1)
         return slow
 
-    def _apart(self, i: int, j: int) -> int:
-        return sum(a != b for a, b in zip(self.options[i], self.options[j], strict=True))
+    def _nearest(self, i: int, candidates: IntArray) -> int:
+        """Return which of other options differs in the fewest choices, of those the fastest."""
+        apart = [
+            sum(a != b for a, b in zip(self.options[i], self.options[j], strict=True)) for j in candidates
+        ]
+        return int(candidates[np.lexsort((self.ms[candidates].sum(axis=1), apart))[0]])

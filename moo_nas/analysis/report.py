@@ -244,7 +244,7 @@ def _architectures(
 def _parsed(name: str) -> Architecture | None:
     """Return the architecture a text stands for; None where it is of a space that draws no stages."""
     try:
-        return Architecture.parse(name.partition(" @ ")[0])  # what it runs on is no part of the drawing
+        return Architecture.parse(name)
     except SpaceError:
         return None
 

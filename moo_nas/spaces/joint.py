@@ -9,13 +9,11 @@ import numpy as np
 
 from moo_nas.arrays import IntArray
 from moo_nas.errors import SpaceError
-from moo_nas.spaces.architecture import Architecture
+from moo_nas.spaces.architecture import BETWEEN, Architecture
 from moo_nas.spaces.block import Block
 from moo_nas.spaces.flat import FlatArchitecture, FlatSpace
 from moo_nas.spaces.gene import Choice, Gene
 from moo_nas.spaces.space import SearchSpace
-
-_BETWEEN = " @ "
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -33,7 +31,7 @@ class Configured(Architecture):
         >>> one = Configured(network, (("threads", 2), ("precision", "int8")))
         >>> str(one)
         'stem_k3_s2_c16 ibn_d2_k3_s2_e6_c24 pool_conv_c1280 @ {"threads": 2, "precision": "int8"}'
-        >>> Configured.parse(str(one)) == one, one["threads"]
+        >>> Architecture.parse(str(one)) == one, one["threads"]
         (True, 2)
     """
 
@@ -50,7 +48,7 @@ class Configured(Architecture):
     def __str__(self) -> str:
         text = json.dumps(dict(self.configuration), ensure_ascii=False)
         # So that the last @ of the whole is the one between.
-        return f"{self.architecture}{_BETWEEN}" + text.replace("@", "\\u0040")
+        return f"{self.architecture}{BETWEEN}" + text.replace("@", "\\u0040")
 
     def __getitem__(self, name: str) -> Choice:
         """Return what is chosen of the configuration.
@@ -70,10 +68,10 @@ class Configured(Architecture):
         Raises:
             SpaceError: There is no configuration, or a part cannot be read.
         """
-        network, between, configuration = text.rpartition(_BETWEEN)
+        network, between, configuration = text.rpartition(BETWEEN)
         if not between:
             raise SpaceError(
-                f"An architecture on a configuration is 'architecture{_BETWEEN}{{...}}'; got {text!r}."
+                f"An architecture on a configuration is 'architecture{BETWEEN}{{...}}'; got {text!r}."
             )
         kind = FlatArchitecture if network.startswith("{") else Architecture
         return cls(kind.parse(network), FlatArchitecture.parse(configuration).choices)
@@ -143,7 +141,11 @@ class JointSpace(SearchSpace):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"architectures": self._architectures.settings, "configuration": self.configurations.settings}
+        alone = self._architectures
+        return {
+            "architectures": {"name": alone.name, "settings": alone.settings},
+            "configuration": self.configurations.settings,
+        }
 
     def canonical(self, genomes: IntArray) -> IntArray:
         """Return genomes ``(n, n_var)`` with one form for each network on each configuration."""

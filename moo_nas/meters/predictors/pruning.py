@@ -180,7 +180,7 @@ class _Stage:
         dominated = better.any(axis=1)
         kept: BoolArray = ~dominated & ~self._inefficient(slower_than)
         # Where nothing else has these channels, what is inefficient stays.
-        kept = np.asarray(kept | (~dominated & ~(same & kept).any(axis=1)))
+        kept[~dominated & ~(same & kept).any(axis=1)] = True
         stands, reasons = {}, {}
         for i in np.flatnonzero(~kept).tolist():
             candidates = np.flatnonzero(kept & better[i])
@@ -194,7 +194,7 @@ class _Stage:
         if slower_than is None:
             return np.zeros(len(self.options), dtype=bool)
         each = self.ms / self.macs
-        slow: BoolArray = (each > slower_than * np.median(each, axis=0)).all(axis=1)
+        slow: BoolArray = np.all(each > slower_than * np.median(each, axis=0), axis=1)
         return slow
 
     def _nearest(self, i: int, candidates: IntArray) -> int:

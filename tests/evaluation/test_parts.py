@@ -6,7 +6,7 @@ import pytest
 from moo_nas import NASProblem, Pareto, Run, search
 from moo_nas.algorithms.exact import exact_front
 from moo_nas.evaluation import Evaluator, Store
-from moo_nas.meters import Analytic, External, PerConfiguration, ZMean
+from moo_nas.meters import Analytic, BlockTableLatency, CpuLatency, External, PerConfiguration, ZMean
 from moo_nas.spaces import Gene, JointSpace, PrunedSpace
 from tests.fakes import Fake
 from tests.spaces_for_tests import tiny_space, wide_space
@@ -102,6 +102,36 @@ def test_a_meter_of_each_configuration_measures_its_own():
         chosen = run.evaluations[run.evaluations["threads"] == threads]
         assert sorted(meter.asked) == sorted(chosen["architecture"].str.partition(" @ ")[0])
     assert run.front["architecture"].str.contains("threads").all()
+
+
+def test_stop_watches_of_several_batch_sizes_time_what_is_searched():
+    space = JointSpace(tiny_space(), [Gene("batch", (1, 4), "ordinal")])
+    watches = {n: CpuLatency(16, batch_size=n, n_rounds=2, min_seconds=0.0) for n in (1, 4)}
+    problem = NASProblem(
+        Evaluator(space, [Analytic(16, 10), PerConfiguration("batch", watches)]),
+        Pareto("params", "latency_ms"),
+    )
+    run = search(problem, budget=6)
+    assert not run.table.failed.any()
+    assert (run.evaluations["latency_ms"] > 0).all()
+    assert set(run.evaluations["batch"]) == {1, 4}
+
+
+def test_a_predictor_is_fitted_on_architectures_alone_and_once_for_both_spaces():
+    whole, store = tiny_space(), Store()
+    latency = BlockTableLatency(CpuLatency(16, n_rounds=2, min_seconds=0.0), 5)
+    genomes = whole.sample(4, seed=0)
+    alone = Evaluator(whole, [latency], store=store).evaluate(genomes, ["latency_ms"])
+    known = set(store.setup())
+    joint = Evaluator(JointSpace(whole, [THREADS]), [latency], store=store)
+    found = joint.evaluate(np.column_stack([genomes, np.arange(4) % 3]), ["latency_ms"])
+    assert found["latency_ms"].tolist() == alone["latency_ms"].tolist()
+    pruned = Evaluator(without_fused(whole), [latency], store=store)
+    left = pruned.evaluate(genomes, ["latency_ms"])
+    canonical = pruned.space.canonical(genomes)
+    expected = Evaluator(whole, [latency], store=store).evaluate(canonical, ["latency_ms"])
+    assert left["latency_ms"].tolist() == expected["latency_ms"].tolist()
+    assert set(store.setup()) == known
 
 
 def test_what_is_told_is_of_the_whole_proposal():

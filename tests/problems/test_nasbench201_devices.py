@@ -5,9 +5,11 @@ import os
 
 import moocore
 import numpy as np
+import pandas as pd
 import pytest
 
 from moo_nas import Pareto, registry, search
+from moo_nas.cli import DONE, main
 from moo_nas.errors import InputError
 from moo_nas.spaces import Configured
 from problems.data import benchmark_table
@@ -72,6 +74,17 @@ def test_a_search_finds_cells_and_devices():
     assert isinstance(one, Configured)
     assert one["device"] in DEVICES
     assert Configured.parse(run.front["architecture"].iloc[0])["device"] == run.front["device"].iloc[0]
+
+
+@needs_data
+def test_on_the_command_line_the_device_is_a_column(tmp_path, capsys):
+    asked = ["search", "nasbench201-devices", "--budget", "30", "--jobs", "1", "--out", str(tmp_path / "run")]
+    assert main(asked) == DONE
+    printed = capsys.readouterr().out.splitlines()
+    (heading,) = [number for number, line in enumerate(printed) if line.startswith("device ")]
+    assert printed[heading].split() == ["device", "val_error", "latency_ms", "energy_mj", "architecture"]
+    assert printed[heading + 1].split()[0] in DEVICES
+    assert list(pd.read_csv(tmp_path / "run" / "front.csv")["device"].drop_duplicates()) != []
 
 
 @needs_data

@@ -72,9 +72,9 @@ class HaeNAS(NASProblem):
         n_networks: Whole networks measured for a predictor: by default 20 for ``table``, 1,000 for
             ``mlp``.
         n_classes: How many classes the networks tell apart: no fewer than ``data`` has.
-        prune: Paths of saved block tables, of the device (or devices) searched for: options of stages that
-            are never worth it there are pruned from the space beforehand; see
-            :func:`~moo_nas.meters.pruned`. None for the whole space.
+        prune: The path of a saved block table, of the device searched for (or several paths, of several
+            devices): options of stages that are never worth it there are pruned from the space
+            beforehand; see :func:`~moo_nas.meters.pruned`. None for the whole space.
         prune_slower: Prune also what takes over so many times a stage's median ms per multiply-accumulate.
         estimates: A device of :data:`~moo_nas.meters.DEVICE_MODELS`, such as ``a100-sxm4-40gb`` or
             ``stm32f746``, whose latency and energy are estimated from published figures; None for none.
@@ -121,7 +121,7 @@ class HaeNAS(NASProblem):
         energy: str | None = None,
         n_networks: int | None = None,
         n_classes: int = 10,
-        prune: Sequence[str] | None = None,
+        prune: Sequence[str] | str | os.PathLike[str] | None = None,
         prune_slower: float | None = None,
         estimates: DeviceModelName | None = None,
         failures: Failures = "constraint",
@@ -173,9 +173,10 @@ class HaeNAS(NASProblem):
                 "front would be of either. Leave out energy; of a .csv file's device it is predicted where "
                 "the file has energy_mj."
             )
-        if prune is None and prune_slower is not None:
+        paths = [prune] if isinstance(prune, str | os.PathLike) else list(prune or ())
+        if prune_slower is not None and not paths:
             raise InputError("prune_slower goes by a block table: give its path as prune.")
-        tables = [BlockTable.load(path) for path in prune or ()]
+        tables = [BlockTable.load(path) for path in paths]
         for table in tables:
             table.check(space, latency_size, n_classes)
         left = pruned(space, tables, prune_slower) if tables else None
@@ -222,7 +223,7 @@ class HaeNAS(NASProblem):
             "estimates": estimates,
             "failures": failures,
             # Unsaid where nothing is pruned, so that runs made before it was an option go on.
-            **({} if left is None else {"prune": list(prune or ()), "prune_slower": prune_slower}),
+            **({} if left is None else {"prune": list(map(os.fspath, paths)), "prune_slower": prune_slower}),
         }
         super().__init__(
             Evaluator(left.space if left else space, sources, seed, store, Runner(n_jobs), n_reference),

@@ -28,8 +28,8 @@ class PrunedSpace(StageSpace):
             those of :meth:`~moo_nas.spaces.StageChoices.options`.
 
     Raises:
-        SpaceError: No such stage or option; what stands for an option has other channels (which the
-            next stage takes in), or is dropped itself.
+        SpaceError: The space is pruned already; no such stage or option; what stands for an option has
+            other channels (which the next stage takes in), or is dropped itself.
 
     Example:
         >>> whole = StageSpace.haenas()
@@ -44,6 +44,8 @@ class PrunedSpace(StageSpace):
     name = "pruned stage space"
 
     def __init__(self, whole: StageSpace, replaced: Mapping[int, Mapping[Option, Option]]) -> None:
+        if isinstance(whole, PrunedSpace):
+            raise SpaceError("This space is pruned already: prune the whole one, of all at once.")
         super().__init__(whole.stages, whole.stem, whole.head, whole.image_size)
         self._whole = whole
         self.replaced = {

@@ -49,9 +49,10 @@ def fronts(runs: Run | Iterable[Run], formulations: Mapping[str, Formulation]) -
         for name in asked:
             if name not in common:
                 run.table.position(name)
-    tables = [run.table.select(common) for run in runs]
-    together = Evaluations.concat(tables)
+    together = Evaluations.concat([run.table.select(common) for run in runs])
     _, first = np.unique(together.genomes, axis=0, return_index=True)
     table = together.rows(np.sort(first))
-    whole = Run(runs[0].name, runs[0].space, next(iter(formulations.values())), table, runs[0].record)
-    return {name: whole.under(formulation) for name, formulation in formulations.items()}
+    return {
+        name: Run(name, runs[0].space, formulation, table, runs[0].record).under(formulation)
+        for name, formulation in formulations.items()
+    }

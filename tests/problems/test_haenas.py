@@ -3,6 +3,7 @@
 import json
 import time
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from moo_nas import Constrained, Pareto, registry, search
 from moo_nas.cli import DONE, main
 from moo_nas.errors import BusyError, InputError, OtherRunError
-from moo_nas.meters import DEVICE_MODELS, Roofline
+from moo_nas.meters import DEVICE_MODELS, BlockTable, Roofline, pruned
 from moo_nas.meters.device import energy
 from moo_nas.meters.device.counters import Counter, Rapl
+from moo_nas.spaces import StageSpace
 from moo_nas.study.warm_start import warm_start_genomes
 from problems.haenas import HaeNAS
 
@@ -153,9 +155,9 @@ def test_a_pruned_space_is_searched_and_what_was_pruned_is_on_record(tmp_path):
     ]
     assert "ibn_d2_k3_s2_e3_c24" not in set().union(*stages)
     assert not run.evaluations["architecture"].str.contains("ibn_d2_k3_s2_e3_c24").any()
-    (pruned,) = [value for name, value in run.record["setup"].items() if name.startswith("pruned space")]
-    assert "31,785,858,000 of 148,769,467,776 architectures are left" in pruned["sentence"]
-    assert "ibn_d2_k3_s2_e3_c24" in pruned["dropped"]["stage2"]
+    (told,) = [value for name, value in run.record["setup"].items() if name.startswith("pruned space")]
+    assert "31,785,858,000 of 148,769,467,776 architectures are left" in told["sentence"]
+    assert "ibn_d2_k3_s2_e3_c24" in told["dropped"]["stage2"]
     assert json.loads((tmp_path / "run.json").read_text())["problem"]["prune"] == [TABLE]
 
 
@@ -187,6 +189,13 @@ def test_pruning_is_an_option_of_the_command_line(tmp_path, capsys):
 def test_what_cannot_be_pruned_by_is_refused(options, words):
     with pytest.raises(InputError, match=words):
         HaeNAS(**options)
+
+
+@pytest.mark.parametrize("given", [TABLE, Path(TABLE), [TABLE], (TABLE,)])
+def test_one_table_is_named_alone_or_in_a_row(given):
+    problem = HaeNAS(prune=given)
+    assert problem.options["prune"] == [TABLE]
+    assert problem.space.settings == pruned(StageSpace.haenas(), BlockTable.load(TABLE)).space.settings
 
 
 @pytest.mark.parametrize("order", [({}, {"prune": [TABLE]}), ({"prune": [TABLE]}, {})])

@@ -107,3 +107,8 @@ def test_other_channels_cannot_stand_for_an_option():
     narrow, wide = options[0], next(o for o in options if o[4] != options[0][4])
     with pytest.raises(SpaceError, match="other channels"):
         PrunedSpace(wide_space(), {1: {wide: narrow}})
+
+
+def test_a_pruned_space_is_not_pruned_again():
+    with pytest.raises(SpaceError, match="pruned already"):
+        PrunedSpace(PrunedSpace(tiny_space(), {}), {})

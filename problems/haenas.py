@@ -223,7 +223,11 @@ class HaeNAS(NASProblem):
             "estimates": estimates,
             "failures": failures,
             # Unsaid where nothing is pruned, so that runs made before it was an option go on.
-            **({} if left is None else {"prune": list(map(os.fspath, paths)), "prune_slower": prune_slower}),
+            **(
+                {}
+                if left is None
+                else {"prune": [os.fspath(path) for path in paths], "prune_slower": prune_slower}
+            ),
         }
         super().__init__(
             Evaluator(left.space if left else space, sources, seed, store, Runner(n_jobs), n_reference),

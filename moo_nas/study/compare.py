@@ -18,6 +18,7 @@ from moo_nas.study.carbon import WORLD_GRID, check_grid
 from moo_nas.study.comparison import Comparison
 from moo_nas.study.folder import Folder
 from moo_nas.study.publish import publish_comparison
+from moo_nas.study.reading import keep_comparison
 from moo_nas.study.search import define, prepare_algorithm, set_up
 from moo_nas.study.session import Listener, Session
 from moo_nas.study.stops import Stops
@@ -114,6 +115,7 @@ def compare(
                 break
         comparison = Comparison(runs, refused, shared.fitted(judge), None if folder is None else folder.path)
         if folder is not None:
+            keep_comparison(folder.store, comparison.judge, refused)
             publish_comparison(comparison, folder)
         return comparison
     finally:

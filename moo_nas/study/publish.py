@@ -5,11 +5,11 @@ from typing import Any
 
 from moo_nas.study.carbon import total
 from moo_nas.study.comparison import Comparison
-from moo_nas.study.folder import Folder
+from moo_nas.study.folder import Files
 from moo_nas.study.run import Run
 
 
-def publish_run(run: Run, folder: Folder, prefix: str = "", pictures: bool = True) -> None:
+def publish_run(run: Run, folder: Files, prefix: str = "", pictures: bool = True) -> None:
     """Write a run's ``front.csv``, ``measured.csv`` where there is one, ``front.png`` and ``report.html``."""
     folder.write(prefix + "front.csv", run.front.to_csv())
     if run.measured is not None:
@@ -56,7 +56,7 @@ def taken(runs: Sequence[Run]) -> dict[str, Any]:
     return {"energy": total([record["energy"] for record in records]), **measured}
 
 
-def publish_comparison(comparison: Comparison, folder: Folder) -> None:
+def publish_comparison(comparison: Comparison, folder: Files) -> None:
     """Write a comparison's ``comparison.csv``, ``comparison.png`` and ``report.html``."""
     from moo_nas.analysis.figures import comparison_png
     from moo_nas.analysis.report import comparison_report

@@ -14,10 +14,11 @@ from moo_nas.problem import NASProblem
 from moo_nas.study.carbon import footprint, sittings
 from moo_nas.study.folder import Folder
 from moo_nas.study.measured_front import MEASURED
+from moo_nas.study.reading import READER
 
 # What the energy of sittings is kept under in the store.
 ENERGY = "energy/"
-_NOT_SET_UP = (MEASURED, ENERGY, ROUNDS, ENERGIES)
+_NOT_SET_UP = (MEASURED, ENERGY, ROUNDS, ENERGIES, READER)
 
 
 def run_record(

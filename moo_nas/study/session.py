@@ -18,6 +18,7 @@ from moo_nas.study.carbon import WORLD_GRID, Footprint, Reading
 from moo_nas.study.folder import Folder
 from moo_nas.study.measured_front import measure_front
 from moo_nas.study.publish import publish_run
+from moo_nas.study.reading import keep_outside, keep_problem
 from moo_nas.study.record import ENERGY, run_record, write_record
 from moo_nas.study.run import Run
 from moo_nas.study.steps import Steps
@@ -120,6 +121,8 @@ class Session:
             self._store.begin(self._name, self._definition)
         self._tell("set-up")
         self.problem.fitted()
+        if self._folder is not None:
+            keep_problem(self.problem)
         self.steps = Steps(self._algorithm, self._stops)
         if self._folder is not None and self._folder.read(self._prefix + "run.json") is None:
             if self._footprint is not None:
@@ -156,6 +159,7 @@ class Session:
             self._footprint.finish()
         run.record = self._write_record(stop_reason)
         if self._folder is not None:
+            keep_outside(self._store, run)
             publish_run(run, self._folder, self._prefix, pictures=self._alone)
         return run
 

@@ -44,7 +44,11 @@ def front_plot(
     metrics: Mapping[str, Metric],
     limits: Mapping[str, float],
 ) -> Html:
-    """Return all evaluations and the front in two metrics; hovering tells architecture and metrics."""
+    """Return evaluations and the front in two metrics; hovering tells architecture and metrics.
+
+    Points carry the numbers of their evaluations (the tables' index), by which the page finds what there
+    is to tell (:func:`~moo_nas.analysis.explorer.data_script`).
+    """
     every, best = finite(evaluations, x.name, y.name), finite(front, x.name, y.name)
     allowed = feasible_rows(every)
     figure = _figure(x, y)
@@ -62,7 +66,7 @@ def front_plot(
         error = {"array": columns.spreads(rows), "thickness": 1.2, "width": 3}
         marks = {"color": VERMILLION, "symbol": "diamond", "size": 8, "line": {"color": "white", "width": 1}}
         bars = {"error_x" if other is y else "error_y": error}
-        _add_points(figure, rows, x, y, "front, measured", metrics, marker=marks, **bars)
+        _add_points(figure, rows, x, y, "front, measured", metrics, numbered=False, marker=marks, **bars)
     for metric, add in ((x, figure.add_vline), (y, figure.add_hline)):
         if metric.name in limits:
             limit = limits[metric.name]
@@ -94,6 +98,27 @@ def progress_plot(evaluations: pd.DataFrame, objective: Metric, metrics: Mapping
     )
     if len(rows):
         figure.update_yaxes(range=view(rows[objective.name], best["best"]))
+    return _html(figure)
+
+
+def convergence_plot(grown: pd.DataFrame, n: int) -> Html:
+    """Return the hypervolume of the front so far over a run of ``n`` evaluations.
+
+    Args:
+        grown: Columns ``evaluation`` (from 1) and ``hypervolume``, a row wherever it grew.
+        n: How many evaluations there are.
+    """
+    figure = _figure("evaluations", Metric("hypervolume", "1", "max"))
+    last = float(grown["hypervolume"].iloc[-1])
+    figure.add_scatter(
+        x=[*grown["evaluation"], n],
+        y=[*grown["hypervolume"], last],
+        mode="lines",
+        name="hypervolume of the front so far",
+        line={"color": BLUE, "shape": "hv", "width": 2},
+        hovertemplate="%{y:.4g} after %{x} evaluations<extra></extra>",
+    )
+    figure.update_layout(height=320)
     return _html(figure)
 
 
@@ -194,18 +219,16 @@ def _add_points(
     y: Metric,
     name: str,
     metrics: Mapping[str, Metric],
+    numbered: bool = True,
     **style: Any,
 ) -> None:
-    if len(rows):
-        figure.add_scatter(
-            x=rows[x.name],
-            y=rows[y.name],
-            mode="markers",
-            name=name,
-            hovertext=_hovers(rows, metrics, name),
-            hoverinfo="text",
-            **style,
-        )
+    """Add rows as points; those that carry their numbers get from the page what hovering tells."""
+    if rows.empty:
+        return
+    # Lists, not numpy's columns: the page's filter picks from them.
+    told = {"customdata": rows.index.tolist()} if numbered else {"hovertext": _hovers(rows, metrics, name)}
+    x_, y_ = ([float(f"{v:.6g}") for v in rows[metric.name]] for metric in (x, y))
+    figure.add_scatter(x=x_, y=y_, mode="markers", name=name, hoverinfo="text", **told, **style)
 
 
 def _add_border(

@@ -1,13 +1,13 @@
 """The tables behind pictures: which rows are drawn, in which order, and what sums them up."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from moo_nas.analysis.indicators import nondominated
+from moo_nas.analysis.indicators import Box, nondominated
 from moo_nas.arrays import BoolArray, FloatArray
 from moo_nas.meters import Metric
 from moo_nas.meters.predictors.domain import Reach
@@ -80,6 +80,31 @@ def best_so_far(evaluations: pd.DataFrame, objective: Metric) -> pd.DataFrame:
     return pd.DataFrame(
         {"evaluation": np.arange(len(value)), "value": value, "feasible": allowed, "best": best}
     )
+
+
+def hypervolume_so_far(
+    evaluations: pd.DataFrame, metrics: Sequence[Metric]
+) -> tuple[pd.DataFrame, Box | None]:
+    """Return ``evaluation`` (from 1) and ``hypervolume`` wherever it grew, and the box it is a share of.
+
+    The box is around all feasible rows, its worst corner, the reference point, a tenth of their range
+    beyond them; None if there is no such row.
+    """
+    rows = finite(evaluations.assign(_place=range(1, len(evaluations) + 1)), *(m.name for m in metrics))
+    rows = rows[feasible_rows(rows)]
+    grown: list[tuple[int, float]] = []
+    if rows.empty:
+        return pd.DataFrame(grown, columns=["evaluation", "hypervolume"]), None
+    f = minimised(rows, metrics)
+    box = Box.around(f)
+    front = f[:0]
+    for place, row in zip(rows["_place"], f, strict=True):
+        # What something found before is as good as adds nothing.
+        if len(front) and (front <= row).all(axis=1).any():
+            continue
+        front = np.vstack([front[~(row <= front).all(axis=1)], row])
+        grown.append((int(place), box.hypervolume(front)))
+    return pd.DataFrame(grown, columns=["evaluation", "hypervolume"]), box
 
 
 def hypervolume_band(curves: pd.DataFrame, method: str) -> pd.DataFrame:

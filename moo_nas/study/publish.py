@@ -37,6 +37,7 @@ def publish_run(run: Run, folder: Files, prefix: str = "", pictures: bool = True
         run.measured,
         metrics,
         run.formulation.objective_names,
+        [gene.name for gene in run.space.genes],
     )
     folder.write(prefix + "report.html", page)
 
@@ -58,8 +59,8 @@ def taken(runs: Sequence[Run]) -> dict[str, Any]:
 
 def publish_comparison(comparison: Comparison, folder: Files) -> None:
     """Write a comparison's ``comparison.csv``, ``comparison.png`` and ``report.html``."""
+    from moo_nas.analysis.comparison_report import comparison_report
     from moo_nas.analysis.figures import comparison_png
-    from moo_nas.analysis.report import comparison_report
 
     folder.write("comparison.csv", comparison.table.to_csv(index=False))
     metrics = comparison.metrics

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from moo_nas.analysis.drawing import draw_architecture, has_squeeze, kernel_legend, kernels_of
@@ -12,6 +13,8 @@ from moo_nas.analysis.tables import Measured, is_outside, outside_summary, outsi
 from moo_nas.errors import SpaceError
 from moo_nas.meters import Metric
 from moo_nas.spaces import Architecture
+
+MOST_DRAWN, MOST_LISTED = 40, 200
 
 
 def front_section(
@@ -48,11 +51,15 @@ def architectures_table(
             known[str(name)] = f"{number(float(value))} ± {float(spread):.2g}"
     extra = [f"measured {columns.metric}"] if columns is not None else []
     told = "outside" in rows and bool(is_outside(rows).any())
+    # Of a long front some are told, and of them some drawn, evenly: drawings take most of a page's room.
+    n_all = len(rows)
+    rows = rows.iloc[_evenly(n_all, MOST_LISTED)]
+    places = set(_evenly(len(rows), MOST_DRAWN))
     drawn: list[Architecture] = []
     cells: list[list[object]] = []
-    for label, row in zip(rows.index, rows.to_dict("records"), strict=True):
+    for place, (label, row) in enumerate(zip(rows.index, rows.to_dict("records"), strict=True)):
         name = str(row.get("architecture", ""))
-        architecture = _parsed(name)
+        architecture = _parsed(name) if place in places else None
         drawn += [architecture] if architecture else []
         drawing = draw_architecture(architecture) if architecture else ""
         cells.append(
@@ -70,7 +77,18 @@ def architectures_table(
     legend = kernel_legend(kernels, any(map(has_squeeze, drawn))) if drawn else ""
     numbers = () if "method" in rows else rows.index.tolist()
     label_ = "Architectures and their metrics"
+    if len(rows) < n_all:
+        legend += f"<p>{len(rows)} of {n_all} architectures are listed, evenly; front.csv has all.</p>"
+    if drawn and len(rows) > MOST_DRAWN:
+        legend += (
+            f"<p>{len(drawn)} of {len(rows)} are drawn, evenly; <code>moo-nas show</code> draws any.</p>"
+        )
     return Html(legend), table([*headings, "architecture"], cells, label_, cards=True, numbers=numbers)
+
+
+def _evenly(n: int, most: int) -> list[int]:
+    """Return at most so many of n places, evenly, the first and the last among them."""
+    return [int(place) for place in np.unique(np.linspace(0, n - 1, min(n, most)).round())]
 
 
 def _parsed(name: str) -> Architecture | None:

@@ -8,7 +8,7 @@ import pandas as pd
 from moo_nas.analysis.architectures import front_section
 from moo_nas.analysis.interactive import curves_plot, fronts_plot
 from moo_nas.analysis.page import Html, note, page, section, table
-from moo_nas.analysis.provenance import run_section
+from moo_nas.analysis.provenance import run_section, trust_section
 from moo_nas.analysis.style import number
 from moo_nas.analysis.tables import best_of_all
 from moo_nas.meters import Metric
@@ -53,6 +53,7 @@ def comparison_report(
         front_section(record, best, None, shown, chosen, "The best-known front of all methods together")
         if len(best)
         else Html(),
+        trust_section(record),
         run_section(record),
     ]
     return page(f"Comparison on {(record.get('problem') or {}).get('name', 'a problem')}", lead, sections)

@@ -1,6 +1,7 @@
 """What lets a reader look through a run: the evaluations as data of the page, and a form to filter them."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from moo_nas.meters import Metric
 
 # More points than this nobody tells apart, and a page of them gets slow.
 MOST = 5000
+_AFTER = re.compile(r"(?<=[ |])")  # where one word of an architecture ends and the next begins
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -37,12 +39,12 @@ def data_script(
 ) -> Html:
     """Return evaluations as JSON in the page: what is hovered and filtered, each value once.
 
-    Texts are told as numbers of words, as architectures share most of theirs.
+    Texts are told by the words that they share, one character for each.
     """
     shown = [metric for metric in metrics if metric.name in rows]
     words: dict[str, int] = {}
     texts = [
-        [words.setdefault(word, len(words)) for word in str(line).split(" ")]
+        "".join(_character(words.setdefault(word, len(words))) for word in _AFTER.split(str(line)))
         for line in rows.get("architecture", pd.Series("", rows.index))
     ]
     kinds = np.where(rows.index.isin(front.index), "f", np.where(feasible_rows(rows), "e", "i"))
@@ -55,7 +57,9 @@ def data_script(
         "words": list(words),
         "texts": texts,
     }
-    body = json.dumps(told, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    body = json.dumps(told, separators=(",", ":"), allow_nan=False, ensure_ascii=False).replace(
+        "<", "\\u003c"
+    )
     return Html(f'<script type="application/json" id="evaluations">{body}</script>')
 
 
@@ -113,5 +117,10 @@ def _choices(column: "pd.Series[Any]") -> list[str]:
     return [str(choice) for choice in sorted(column.unique().tolist())]
 
 
+def _character(number_: int) -> str:
+    """Return a word's character: from U+0100 on, past the surrogates, which are none."""
+    return chr(0x100 + number_ + (0x800 if 0x100 + number_ >= 0xD800 else 0))
+
+
 def _short(value: float) -> float | None:
-    return float(f"{value:.6g}") if np.isfinite(value) else None
+    return float(f"{value:.5g}") if np.isfinite(value) else None

@@ -225,10 +225,13 @@ def _add_points(
     """Add rows as points; those that carry their numbers get from the page what hovering tells."""
     if rows.empty:
         return
-    # Lists, not numpy's columns: the page's filter picks from them.
-    told = {"customdata": rows.index.tolist()} if numbered else {"hovertext": _hovers(rows, metrics, name)}
-    x_, y_ = ([float(f"{v:.6g}") for v in rows[metric.name]] for metric in (x, y))
-    figure.add_scatter(x=x_, y=y_, mode="markers", name=name, hoverinfo="text", **told, **style)
+    style = {"mode": "markers", "name": name, "hoverinfo": "text", **style}
+    if numbered:
+        ids = rows.index.tolist()
+        # The page has each value once: points say which they are, and which columns they are drawn over.
+        figure.add_scatter(x=[], y=[], customdata=ids, meta={"x": x.name, "y": y.name}, **style)
+    else:
+        figure.add_scatter(x=rows[x.name], y=rows[y.name], hovertext=_hovers(rows, metrics, name), **style)
 
 
 def _add_border(

@@ -13,7 +13,11 @@
     if (Number.isInteger(value) || Math.abs(value) >= 1e4) return Math.round(value).toLocaleString("en");
     return String(Number(value.toPrecision(4)));
   };
-  const text = (row) => data.texts[row].map((word) => data.words[word]).join(" ");
+  const text = (row) =>
+    Array.from(data.texts[row], (character) => {
+      const code = character.codePointAt(0);
+      return data.words[code - 0x100 - (code >= 0xe000 ? 0x800 : 0)];
+    }).join("");
   const choice = (gene, row) => {
     const chosen = data.chosen[gene][row];
     return data.genes[gene].choices[typeof chosen === "string" ? data.digits.indexOf(chosen) : chosen];
@@ -29,20 +33,31 @@
   };
   const values = (row) =>
     data.metrics.map((m, i) => `${safe(m.name)} ${number(data.values[i][row])} ${safe(m.unit)}`.trim());
+  const told = new Map();
   const hover = (id) => {
+    if (!told.has(id)) told.set(id, hoverOf(id));
+    return told.get(id);
+  };
+  const hoverOf = (id) => {
     const row = place.get(id);
     const title = `<b>${kinds[data.kinds[row]]}, evaluation ${id}</b>`;
     return [title, ...values(row), folded(text(row))].join("<br>");
   };
 
-  // Plots: points carry the numbers of their evaluations; what they say and which are shown is made here.
+  // Plots: points carry the numbers of their evaluations; where they are, what they say and which are shown
+  // is made here, from the one table of the page.
   const plots = [];
   for (const plot of document.querySelectorAll(".plotly-graph-div")) {
     const traces = [];
     (plot.data || []).forEach((trace, index) => {
       if (!trace.customdata) return;
       const ids = Array.from(trace.customdata);
-      traces.push({ index, ids, x: Array.from(trace.x), y: Array.from(trace.y), texts: ids.map(hover) });
+      const column = (name) => {
+        const at = data.metrics.findIndex((m) => m.name === name);
+        return at < 0 ? ids : ids.map((id) => data.values[at][place.get(id)]);
+      };
+      const [x, y] = [column(trace.meta.x), column(trace.meta.y)];
+      traces.push({ index, ids, x, y });
     });
     if (!traces.length) continue;
     const whole = ["xaxis", "yaxis"].map((axis) => plot.layout[axis].range && [...plot.layout[axis].range]);
@@ -60,11 +75,17 @@
     const margin = 0.06 * (high - low) || 0.05 * Math.abs(high) || 1;
     return [low - margin, high + margin];
   };
+  // More points of a kind than this take seconds to draw, and cover each other.
+  const most = 1500;
+  const evenly = (all) =>
+    all.length <= most
+      ? all
+      : Array.from({ length: most }, (_, i) => all[Math.round((i * (all.length - 1)) / (most - 1))]);
   const draw = (passes) => {
     for (const { plot, traces, whole } of plots) {
-      const kept = traces.map((t) => t.ids.map((id, i) => (passes(id) ? i : -1)).filter((i) => i >= 0));
+      const kept = traces.map((t) => evenly(t.ids.map((id, i) => (passes(id) ? i : -1)).filter((i) => i >= 0)));
       const pick = (name) => traces.map((t, k) => kept[k].map((i) => t[name][i]));
-      const [x, y] = [pick("x"), pick("y")];
+      const [x, y, ids] = [pick("x"), pick("y"), pick("ids")];
       // What passes a filter fills the picture; without one the picture is as it was.
       const some = passes !== everything && x.some((column) => column.length);
       const ranges = some ? [around(x.flat()), around(y.flat())] : whole;
@@ -74,7 +95,7 @@
       });
       Plotly.update(
         plot,
-        { x, y, customdata: pick("ids"), hovertext: pick("texts") },
+        { x, y, customdata: ids, hovertext: ids.map((some) => some.map(hover)) },
         axes,
         traces.map((t) => t.index),
       );
@@ -129,8 +150,12 @@
     const isFront = (_, row) => data.kinds[row] === "f";
     const front = data.ids.filter(isFront);
     const shown = (ids) => ids.filter(passes).length;
+    const n = shown(data.ids);
+    const others = n - shown(front);
+    const drawn = others > most ? ` Of the others the plots draw ${most.toLocaleString("en")}, evenly.` : "";
     output.textContent =
-      `${shown(data.ids)} of ${data.ids.length} evaluations shown, ${shown(front)} of ${front.length} of the front`;
+      `${n.toLocaleString("en")} of ${data.ids.length.toLocaleString("en")} evaluations pass, ` +
+      `${shown(front)} of ${front.length} of the front.${drawn}`;
   };
   const update = () => {
     const passes = test();

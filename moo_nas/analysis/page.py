@@ -81,6 +81,8 @@ summary { cursor: pointer; color: #005a8c; }
   main { padding: 16px 8px 32px; }
   section { padding: 14px 12px; }
   .lead { font-size: 1.2rem; }
+  .filter b { display: block; }
+  .filter input { width: 6.5em; }
   dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
   dd { margin-bottom: 8px; }
   .cards thead { display: none; }

@@ -11,7 +11,7 @@ from moo_nas.analysis.explorer import data_script, filter_form, thinned
 from moo_nas.analysis.interactive import agreement_plot, convergence_plot, front_plot, progress_plot
 from moo_nas.analysis.page import Html, note, page, section
 from moo_nas.analysis.parallel import parallel_coordinates
-from moo_nas.analysis.provenance import failures_section, run_section, stop_words
+from moo_nas.analysis.provenance import failures_section, run_section, stop_words, trust_section
 from moo_nas.analysis.style import quantity, short_name
 from moo_nas.analysis.tables import Measured, finite, hypervolume_so_far
 from moo_nas.meters import Metric
@@ -26,6 +26,7 @@ def run_report(
     metrics: Mapping[str, Metric],
     objectives: Sequence[str],
     genes: Sequence[str] = (),
+    proxies: pd.DataFrame | None = None,
 ) -> str:
     """Return the page of a run.
 
@@ -39,6 +40,8 @@ def run_report(
         objectives: Which of them are optimised each for itself; none, if a fitness that is no
             column was.
         genes: Which columns are genes.
+        proxies: How far the problem's proxies repeat, as :func:`~moo_nas.study.proxies.judge_proxies`
+            has it, if that was measured.
     """
     chosen = [metrics[name] for name in objectives]
     shown = list(dict.fromkeys([*chosen, *metrics.values()]))
@@ -52,6 +55,7 @@ def run_report(
         _least_section(least_violating, shown, limits),
         _measured_section(measured, metrics),
         failures_section(evaluations),
+        trust_section(record, proxies),
         run_section(record),
     ]
     return page(f"Search of {(record.get('problem') or {}).get('name', 'a problem')}", lead, sections)

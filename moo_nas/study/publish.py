@@ -1,9 +1,14 @@
 """The files that a reader opens: tables, pictures, the page."""
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
+
+from moo_nas.errors import InputError
 from moo_nas.study.carbon import total
+from moo_nas.study.command import command
 from moo_nas.study.comparison import Comparison
 from moo_nas.study.folder import Files
 from moo_nas.study.run import Run
@@ -30,7 +35,7 @@ def publish_run(run: Run, folder: Files, prefix: str = "", pictures: bool = True
     folder.write(prefix + "front.png", picture)
     metrics = {metric.name: metric for metric in (score, *costs)}
     page = run_report(
-        run.record,
+        {**run.record, "command": command(run.record)},
         run.evaluations,
         run.front,
         run.least_violating,
@@ -38,8 +43,27 @@ def publish_run(run: Run, folder: Files, prefix: str = "", pictures: bool = True
         metrics,
         run.formulation.objective_names,
         [gene.name for gene in run.space.genes],
+        _proxies(folder.read(prefix + "proxies.csv")),
     )
     folder.write(prefix + "report.html", page)
+
+
+def _proxies(content: str | None) -> pd.DataFrame | None:
+    """Return a table that ``moo-nas proxies`` has put beside a run.
+
+    Raises:
+        InputError: It is none.
+    """
+    if content is None:
+        return None
+    try:
+        found = pd.read_csv(io.StringIO(content))
+    except ValueError as error:
+        raise InputError(f"proxies.csv cannot be read: {error}.") from error
+    missing = {"proxy", "repeatability", "low", "high", "seeds_for_0.9", "n"} - set(found)
+    if missing:
+        raise InputError(f"proxies.csv is not of 'moo-nas proxies': it lacks {', '.join(sorted(missing))}.")
+    return found
 
 
 def taken(runs: Sequence[Run]) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from pymoo.core.algorithm import Algorithm
 
+from moo_nas.arrays import FloatArray
 from moo_nas.evaluation import Evaluations
 from moo_nas.evaluation.evaluator import genome_text
 from moo_nas.problem import NASProblem
@@ -20,6 +21,7 @@ from moo_nas.study.measured_front import measure_front
 from moo_nas.study.publish import publish_run
 from moo_nas.study.reading import keep_outside, keep_problem
 from moo_nas.study.record import ENERGY, run_record, write_record
+from moo_nas.study.refresh import Refresh
 from moo_nas.study.run import Run
 from moo_nas.study.steps import Steps
 from moo_nas.study.stops import Stops
@@ -27,7 +29,19 @@ from moo_nas.study.stops import Stops
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is; ``detail`` says what is being done at the moment."""
+    """How far a run is.
+
+    Attributes:
+        name: The run's.
+        n_evaluations: How many there are.
+        budget: How many there will be.
+        front_size: How many rows the front has.
+        hypervolume: The front's, as a share of the box around what was feasible first.
+        n_failed: How many evaluations failed.
+        detail: What is being done at the moment.
+        front: The front's columns by objective, in their own units; ``fitness`` where one is made of
+            several metrics.
+    """
 
     name: str
     n_evaluations: int
@@ -36,6 +50,7 @@ class Progress:
     hypervolume: float
     n_failed: int
     detail: str
+    front: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 Listener = Callable[[Progress], None]
@@ -158,10 +173,13 @@ class Session:
         if self._footprint is not None:
             self._footprint.finish()
         run.record = self._write_record(stop_reason)
+        self._report(run)
+        return run
+
+    def _report(self, run: Run) -> None:
         if self._folder is not None:
             keep_outside(self._store, run)
             publish_run(run, self._folder, self._prefix, pictures=self._alone)
-        return run
 
     def _made(self, steps: Steps) -> Run:
         """Return the run that steps make, without a record."""
@@ -174,10 +192,14 @@ class Session:
     def _search(self, steps: Steps) -> str:
         """Search until something ends it, and return the stop reason."""
         n_before = self._store.n_logged(self._name)
+        refresh = Refresh()
         while (genomes := steps.ask()) is not None:
             self.answer(steps, self.problem.evaluations(genomes))
             if steps.stop_reason is None and self._out_of_time(len(steps), n_before):
                 return "time"
+            # What an earlier sitting got to it has reported.
+            if self._alone and len(steps) > n_before and refresh.due():
+                refresh.write(lambda: self._report(self.so_far(steps)))
         assert steps.stop_reason is not None
         return steps.stop_reason
 
@@ -213,12 +235,24 @@ class Session:
     def _tell(self, detail: str) -> None:
         if self._progress is None:
             return
-        steps, volume, front, failed = self.steps, 0.0, 0, 0
+        steps, volume, size, failed = self.steps, 0.0, 0, 0
         if steps is not None:
             volume = steps.box.hypervolume(steps.front) if steps.box is not None else 0.0
-            front, failed = len(steps.front), steps.n_failed
+            size, failed = len(steps.front), steps.n_failed
         n = 0 if steps is None else len(steps)
-        self._progress(Progress(self._name, n, self._stops.budget, front, volume, failed, detail))
+        told = Progress(self._name, n, self._stops.budget, size, volume, failed, detail, self._front())
+        self._progress(told)
+
+    def _front(self) -> dict[str, FloatArray]:
+        """Return the front's objectives by name, in their own units."""
+        if self.steps is None:
+            return {}
+        columns = self.steps.front.T
+        names = self.problem.formulation.objective_names
+        if len(names) != len(columns):
+            return {"fitness": columns[0]} if len(columns) == 1 else {}
+        signs = (1.0 if self.problem.evaluator.metric(name).goal == "min" else -1.0 for name in names)
+        return {name: sign * column for name, sign, column in zip(names, signs, columns, strict=True)}
 
 
 def _log_row(table: Evaluations, row: int) -> tuple[str, dict[str, float | None], str, str | None]:

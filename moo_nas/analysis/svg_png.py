@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 from matplotlib.text import Text
+from matplotlib.transforms import Affine2D
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _ANCHORS = {"start": "left", "middle": "center", "end": "right"}
@@ -29,10 +30,11 @@ def svg_png(svg: str, scale: float = 2.0) -> bytes:
     axes.set_xlim(x, x + width)
     axes.set_ylim(y + height, y)
     axes.set_axis_off()
-    for place, (element, style) in enumerate(_elements(root, {})):
+    for place, (element, style, corner) in enumerate(_elements(root, {}, (0.0, 0.0))):
         artist = _artist(element, style)
         if artist is not None:
             artist.set_zorder(place)
+            artist.set_transform(Affine2D().translate(*corner) + axes.transData)
             axes.add_artist(artist)
     buffer = io.BytesIO()
     FigureCanvasAgg(figure)
@@ -41,15 +43,19 @@ def svg_png(svg: str, scale: float = 2.0) -> bytes:
 
 
 def _elements(
-    element: ElementTree.Element, inherited: dict[str, str]
-) -> list[tuple[ElementTree.Element, dict[str, str]]]:
-    """Return every element in the order it is painted, with what it has and inherits."""
+    element: ElementTree.Element, inherited: dict[str, str], corner: tuple[float, float]
+) -> list[tuple[ElementTree.Element, dict[str, str], tuple[float, float]]]:
+    """Return every element in the order it is painted, with what it has and inherits, and where it is.
+
+    A drawing within the drawing lies at its ``x`` and ``y``.
+    """
     style = {**inherited, **element.attrib}
-    found = [(element, style)]
+    if element.tag == f"{_SVG}svg":
+        corner = corner[0] + float(element.get("x", 0)), corner[1] + float(element.get("y", 0))
+    found = [(element, style, corner)]
+    passed_on = {key: style[key] for key in ("text-anchor", "font-size", "fill") if key in style}
     for child in element:
-        found += _elements(
-            child, {key: style[key] for key in ("text-anchor", "font-size", "fill") if key in style}
-        )
+        found += _elements(child, passed_on, corner)
     return found
 
 

@@ -16,6 +16,8 @@ from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
 from moo_nas.study.carbon import WORLD_GRID, check_grid
 from moo_nas.study.comparison import Comparison
+from moo_nas.study.entry import Entry
+from moo_nas.study.exact import exact_front
 from moo_nas.study.folder import Folder
 from moo_nas.study.publish import publish_comparison
 from moo_nas.study.reading import keep_comparison
@@ -40,6 +42,8 @@ def compare(
     max_seconds: float | None = None,
     stagnation: int | None = None,
     timeout_s: float | None = None,
+    reference: Mapping[str, float] | None = None,
+    limits: Mapping[str, Sequence[float]] | None = None,
 ) -> Comparison:
     """Run every formulation with every algorithm and seed, and judge them all alike.
 
@@ -64,6 +68,8 @@ def compare(
             run no time, so later ones get further: judge by evaluations.
         stagnation: Over how many evaluations the hypervolume of a run's front has to grow.
         timeout_s: How long an architecture may take a meter; see :func:`search`.
+        reference: The reference point of hypervolumes: a value of each of the judge's objectives.
+        limits: Limits of costs to give the best score within, by cost; see :class:`Comparison`.
 
     Raises:
         InputError: Nothing to compare, or what :func:`search` would refuse.
@@ -113,9 +119,20 @@ def compare(
             runs[method, seed] = session.run()
             if runs[method, seed].stop_reason == "interrupted":
                 break
-        comparison = Comparison(runs, refused, shared.fitted(judge), None if folder is None else folder.path)
+        entries = [Entry.of_runs(method, seed, (run,), budget) for (method, seed), run in runs.items()]
+        fitted = shared.fitted(judge)
+        comparison = Comparison(
+            entries,
+            refused,
+            fitted,
+            {name: problem.evaluator.metric(name) for name in fitted.metrics},
+            None if folder is None else folder.path,
+            exact_front(shared, fitted),
+            reference,
+            limits,
+        )
         if folder is not None:
-            keep_comparison(folder.store, comparison.judge, refused)
+            keep_comparison(folder.store, comparison)
             publish_comparison(comparison, folder)
         return comparison
     finally:

@@ -13,6 +13,9 @@ from moo_nas.study.comparison import Comparison
 from moo_nas.study.folder import Files
 from moo_nas.study.run import Run
 
+# Tables of a comparison that are files of their own, beside comparison.csv.
+TABLES = ("curves", "fronts", "front", "reach", "best", "attainment", "ranks", "costs")
+
 
 def publish_run(run: Run, folder: Files, prefix: str = "", pictures: bool = True) -> None:
     """Write a run's ``front.csv``, ``measured.csv`` where there is one, ``front.png`` and ``report.html``."""
@@ -82,11 +85,13 @@ def taken(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def publish_comparison(comparison: Comparison, folder: Files) -> None:
-    """Write a comparison's ``comparison.csv``, ``comparison.png`` and ``report.html``."""
+    """Write a comparison's ``comparison.csv``, its other tables, ``comparison.png`` and ``report.html``."""
     from moo_nas.analysis.comparison_report import comparison_report
     from moo_nas.analysis.figures import comparison_png
 
     folder.write("comparison.csv", comparison.table.to_csv(index=False))
+    for name in TABLES:
+        folder.write(f"{name}.csv", getattr(comparison, name).to_csv(index=False))
     metrics = comparison.metrics
     score, *costs = (metrics[name] for name in comparison.judge.objective_names or comparison.judge.metrics)
     record = next(iter(comparison.runs.values())).record

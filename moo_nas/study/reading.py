@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from moo_nas import registry
+from moo_nas.arrays import stable_hash
 from moo_nas.errors import InputError, MooNasError, StoreError
 from moo_nas.evaluation import Evaluations, Store
 from moo_nas.formulations import Formulation
@@ -18,6 +19,8 @@ from moo_nas.meters import Metric
 from moo_nas.problem import NASProblem
 from moo_nas.spaces import SearchSpace
 from moo_nas.spaces.described import description, space_of
+from moo_nas.study.comparison import Comparison
+from moo_nas.study.entry import Entry
 from moo_nas.study.folder import STORE
 from moo_nas.study.run import Run
 
@@ -40,9 +43,23 @@ def keep_outside(store: Store, run: Run) -> None:
         store.recall(_outside(run.name, len(run.outside)), lambda: told)
 
 
-def keep_comparison(store: Store, judge: Formulation, refused: Mapping[str, str]) -> None:
-    """Keep in whose objectives runs are judged, and why methods could not run."""
-    store.recall(_COMPARISON, lambda: {"judge": judge.settings, "refused": dict(refused)})
+def keep_comparison(store: Store, comparison: Comparison) -> None:
+    """Keep who took part in a comparison, and how it is judged."""
+    exact, reference, limits = comparison.given
+    told = {
+        "judge": comparison.judge.settings,
+        "refused": comparison.refused,
+        "exact": None if exact is None else exact.to_dict(orient="split"),
+        "reference": None if reference is None else dict(reference),
+        "limits": None if limits is None else {name: list(levels) for name, levels in limits.items()},
+        "entries": [
+            {"method": method, "seed": seed, "runs": [run.name for run in entry.runs]}
+            for (method, seed), entry in comparison.entries.items()
+            if entry.runs
+        ],
+    }
+    # One that was interrupted has more the next time.
+    store.recall(f"{_COMPARISON}/{stable_hash(told)}", lambda: told)
 
 
 def load_run(
@@ -93,33 +110,42 @@ def read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def read_comparison(folder: Path) -> tuple[dict[tuple[str, int], Run], dict[str, str], Formulation] | None:
-    """Return a comparison's runs by method and seed, what was refused, and the judge; None of a run's folder.
+def load_comparison(folder: Path) -> Comparison | None:
+    """Return the comparison that a folder holds; None of a run's folder.
 
     Raises:
         InputError: It is no folder of a comparison that can be read.
     """
     store = Store(folder / STORE, read_only=True)
     try:
-        known, begun = store.setup(), store.runs()
+        known = store.setup()
     finally:
         store.close()
-    plans = known["definition"][0].get("comparison") if "definition" in known else None
-    if plans is None:
+    if "definition" not in known or "comparison" not in known["definition"][0]:
         return None
-    if _COMPARISON not in known:
+    kept = [value for name, (value, _) in known.items() if name.startswith(f"{_COMPARISON}/")]
+    if not kept or _PROBLEM not in known:
         raise InputError(
             f"{folder} holds a comparison that has no report yet. Start its command again: it goes on."
         )
-    told = known[_COMPARISON][0]
-    runs = {}
-    for name in begun:
-        method, _, seed = name.rpartition("/seed")
-        if name in plans and (folder / "runs" / name / "run.json").exists():
-            runs[method, int(seed)] = load_run(folder / "runs" / name)
-    if not runs:
-        raise InputError(f"None of the runs of {folder} has begun.")
-    return runs, told["refused"], formulation_of(told["judge"])
+    told = kept[-1]
+    entries = []
+    for one in told["entries"]:
+        runs = tuple(load_run(folder / "runs" / name) for name in one["runs"])
+        entries.append(Entry.of_runs(one["method"], one["seed"], runs, runs[0].record["budget"]))
+    judge = formulation_of(told["judge"])
+    every = {m[0]: Metric(*m) for m in known[_PROBLEM][0]["metrics"]}
+    exact = told["exact"]
+    return Comparison(
+        entries,
+        told["refused"],
+        judge,
+        {name: every[name] for name in judge.metrics},
+        folder,
+        None if exact is None else pd.DataFrame(exact["data"], exact["index"], exact["columns"]),
+        told["reference"],
+        told["limits"],
+    )
 
 
 def _home(folder: Path) -> tuple[Path, str]:

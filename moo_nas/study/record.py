@@ -18,7 +18,8 @@ from moo_nas.study.reading import READER
 
 # What the energy of sittings is kept under in the store.
 ENERGY = "energy/"
-_NOT_SET_UP = (MEASURED, ENERGY, ROUNDS, ENERGIES, READER)
+MEASURING = "measuring/"  # and what measuring took
+_NOT_SET_UP = (MEASURED, ENERGY, MEASURING, ROUNDS, ENERGIES, READER)
 
 
 def run_record(
@@ -44,6 +45,7 @@ def run_record(
     setup = store.setup()
     kept = {key: value for key, (value, _) in setup.items()}
     own = f"{ENERGY}{name}/"
+    measuring = [value["seconds"] for key, value in kept.items() if key.startswith(f"{MEASURING}{name}/")]
     readings = [
         (key.removeprefix(own).partition("/")[0], value) for key, value in kept.items() if key.startswith(own)
     ]
@@ -57,6 +59,7 @@ def run_record(
         "n_failed": counts[1],
         "wall_seconds": round(wall, 3),
         "cpu_seconds": round(cpu, 3),
+        "measuring_seconds": round(sum(measuring), 3),
         "energy": footprint(sittings(readings), grid),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "setup": {

@@ -9,9 +9,10 @@ from moo_nas.arrays import stable_hash
 from moo_nas.errors import InputError
 from moo_nas.formulations import Formulation, Pareto, Single
 from moo_nas.study.comparison import Comparison
+from moo_nas.study.entry import Entry
 from moo_nas.study.folder import STORE, difference, locked
 from moo_nas.study.publish import publish_comparison, publish_run
-from moo_nas.study.reading import load_run, read_comparison
+from moo_nas.study.reading import load_comparison, load_run
 from moo_nas.study.run import Run
 
 
@@ -49,6 +50,11 @@ def report(
     _same_problem(runs)
     named = _named(runs)
     judge = _judge(list(runs.values()), objectives)
+    entries = [
+        Entry.of_runs(method, seed, (run,), int(run.record["budget"]))
+        for (method, seed), run in named.items()
+    ]
+    metrics = {name: entries[0].table.metric(name) for name in judge.metrics}
     target = (
         Path(out)
         if out is not None
@@ -60,17 +66,18 @@ def report(
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{target} cannot be made: {error}.") from error
+    comparison = Comparison(entries, {}, judge, metrics, target)
     with locked(target) as files:
-        publish_comparison(Comparison(named, {}, judge, target), files)
+        publish_comparison(comparison, files)
     return target
 
 
 def _again(folder: Path) -> Path:
     if folder.is_dir() and (folder / STORE).exists():
-        found = read_comparison(folder)
-        if found is not None:
+        comparison = load_comparison(folder)
+        if comparison is not None:
             with locked(folder) as files:
-                publish_comparison(Comparison(*found, folder), files)
+                publish_comparison(comparison, files)
             return folder
     run = load_run(folder)
     with locked(folder) as files:

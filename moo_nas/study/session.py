@@ -20,7 +20,7 @@ from moo_nas.study.folder import Folder
 from moo_nas.study.measured_front import measure_front
 from moo_nas.study.publish import publish_run
 from moo_nas.study.reading import keep_outside, keep_problem
-from moo_nas.study.record import ENERGY, run_record, write_record
+from moo_nas.study.record import ENERGY, MEASURING, run_record, write_record
 from moo_nas.study.refresh import Refresh
 from moo_nas.study.run import Run
 from moo_nas.study.steps import Steps
@@ -54,6 +54,8 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
+# How much measuring a kill may leave out of the account.
+_EVERY_S = 5.0
 
 
 class Session:
@@ -105,6 +107,7 @@ class Session:
         self._footprint: Footprint | None = None
         self.steps: Steps | None = None
         self._clock = (0.0, 0.0)
+        self._measured = 0.0  # seconds that are in no reading yet
         self.problem.evaluator.listener = self._measuring
 
     def run(self) -> Run:
@@ -194,7 +197,10 @@ class Session:
         n_before = self._store.n_logged(self._name)
         refresh = Refresh()
         while (genomes := steps.ask()) is not None:
-            self.answer(steps, self.problem.evaluations(genomes))
+            started = time.perf_counter()
+            table = self.problem.evaluations(genomes)
+            self._measured += time.perf_counter() - started
+            self.answer(steps, table)
             if steps.stop_reason is None and self._out_of_time(len(steps), n_before):
                 return "time"
             # What an earlier sitting got to it has reported.
@@ -211,10 +217,18 @@ class Session:
 
     def _write_record(self, stop_reason: str | None) -> dict[str, Any]:
         self._spend()
+        if self._measured:
+            self._keep_measured()
         assert self.steps is not None
         counts = (len(self.steps), self.steps.n_failed)
         record = run_record(self._name, self._definition, self.problem, stop_reason, counts, self._grid)
         return record if self._folder is None else write_record(record, self._folder, self._prefix)
+
+    def _keep_measured(self) -> None:
+        """Keep how long measuring took since it was kept last."""
+        key = f"{MEASURING}{self._name}/{datetime.now(UTC).isoformat()}/{next(self._numbers)}"
+        reading, self._measured = {"seconds": self._measured}, 0.0
+        self._store.recall(key, lambda: reading)
 
     def _keep_energy(self, reading: Reading) -> None:
         self._store.recall(f"{self._sitting}/{next(self._numbers)}", lambda: reading)
@@ -228,6 +242,8 @@ class Session:
         now, before = self._now(), self._clock
         self._store.spend(self._name, now[0] - before[0], now[1] - before[1])
         self._clock = now
+        if self._measured > _EVERY_S:
+            self._keep_measured()
 
     def _measuring(self, meter: str, done: int, total: int) -> None:
         self._tell(f"{meter} {done}/{total}")

@@ -133,7 +133,7 @@ def print_architecture(shown: Shown, out: Console) -> None:
     out.print()
     out.print(terminal_drawing(shown.architecture, out.width), no_wrap=True, crop=False)
     out.print()
-    costs = [name for name in shown.layers if name not in ("block", "layer", "shape")]
+    costs = [str(name) for name in shown.layers if name not in ("block", "layer", "shape")]
     table = Table("block", "layer", "shape", box=None, pad_edge=False, header_style="bold")
     for name in costs:
         table.add_column(name, justify="right")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import plotly.io
@@ -28,11 +29,13 @@ from moo_nas.analysis.tables import (
     best_so_far,
     feasible_rows,
     finite,
-    hypervolume_band,
+    indicator_band,
     staircase,
 )
 from moo_nas.arrays import stable_hash
 from moo_nas.meters import Metric
+
+HYPERVOLUME = Metric("hypervolume", "1", "max")
 
 
 def front_plot(
@@ -151,11 +154,11 @@ def agreement_plot(measured: pd.DataFrame, columns: Measured, metric: Metric) ->
     return _html(figure)
 
 
-def curves_plot(curves: pd.DataFrame) -> Html:
-    """Return hypervolume over evaluations: median and quartiles of each method's seeds."""
-    figure = _figure("evaluations", Metric("hypervolume", "1", "max"))
+def curves_plot(curves: pd.DataFrame, indicator: Metric = HYPERVOLUME) -> Html:
+    """Return an indicator (a column) over evaluations: median and quartiles of each method's seeds."""
+    figure = _figure("evaluations", indicator)
     for method, look in looks(curves["method"] if len(curves) else ()).items():
-        band = hypervolume_band(curves, method)
+        band = indicator_band(curves, method, indicator.name)
         name = escape(str(method))
         if curves.loc[curves["method"] == method, "seed"].nunique() > 1:
             edge: dict[str, Any] = {"mode": "lines", "line": {"width": 0, "shape": "hv"}, "hoverinfo": "skip"}
@@ -171,6 +174,38 @@ def curves_plot(curves: pd.DataFrame) -> Html:
             line=_line(look, shape="hv"),
             hovertemplate="%{y:.4g} after %{x} evaluations",
         )
+    return _html(figure)
+
+
+def attainment_plot(attainment: pd.DataFrame, x: Metric, y: Metric) -> Html:
+    """Return what a quarter, half and three quarters of each method's runs attain in two metrics.
+
+    Args:
+        attainment: Corners: ``method, share, metric`` (x's name), ``limit`` (x) and ``best`` (y).
+        x: The metric to the right.
+        y: The metric upwards.
+    """
+    figure = _figure(x, y)
+    rows = attainment[(attainment["metric"] == x.name) & np.isfinite(attainment["best"])]
+    for method, look in looks(rows["method"] if len(rows) else ()).items():
+        name = escape(str(method))
+        for share, own in rows[rows["method"] == method].groupby("share"):
+            own = own.sort_values("limit")
+            median = share == 0.5
+            line = _line(look, "hv" if x.goal == "min" else "vh")
+            figure.add_scatter(
+                x=own["limit"],
+                y=own["best"],
+                mode="lines+markers" if median else "lines",
+                marker={"symbol": look.marker[1], "size": 7},
+                name=name,
+                legendgroup=name,
+                showlegend=median,
+                opacity=1.0 if median else 0.5,
+                line=line if median else {**line, "width": 1, "dash": "dot"},
+                hovertemplate=f"{100 * float(share):g} % of the runs of {name}<br>"
+                "%{x:.4g}, %{y:.4g}<extra></extra>",
+            )
     return _html(figure)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -81,7 +82,7 @@ def _metric_heights(values: FloatArray, metric: Metric) -> FloatArray:
     return 1 - shares if metric.goal == "min" else shares
 
 
-def _gene_heights(column: "pd.Series[object]") -> FloatArray:
+def _gene_heights(column: "pd.Series[Any]") -> FloatArray:
     choices = _choices(column)
     place = {choice: i for i, choice in enumerate(choices)}
     heights = np.empty(len(column))
@@ -93,7 +94,7 @@ def _gene_heights(column: "pd.Series[object]") -> FloatArray:
     return heights
 
 
-def _choices(column: "pd.Series[object]") -> list[str]:
+def _choices(column: "pd.Series[Any]") -> list[str]:
     return [str(choice) for choice in sorted(column.unique().tolist())]
 
 
@@ -101,7 +102,7 @@ def _cut(choice: str) -> str:
     return choice if len(choice) <= _LETTERS else f"{choice[: _LETTERS - 1]}…"
 
 
-def _gene_width(column: "pd.Series[object]") -> float:
+def _gene_width(column: "pd.Series[Any]") -> float:
     return max(_GENE, 14 + 6.6 * max(len(_cut(choice)) for choice in _choices(column)))
 
 
@@ -134,7 +135,7 @@ def _metric_axis(x: float, rows: pd.DataFrame, metric: Metric) -> str:
     )
 
 
-def _gene_axis(x: float, column: "pd.Series[object]", name: str) -> str:
+def _gene_axis(x: float, column: "pd.Series[Any]", name: str) -> str:
     choices = _choices(column)
     marks = "".join(
         _word(x + 4, _TOP + _HEIGHT * (1 - (i + 0.5) / len(choices)) + 4, _cut(choice), "start", "bold")

@@ -2,6 +2,7 @@
 
 import io
 import re
+from typing import Any, Literal
 from xml.etree import ElementTree
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,7 +13,11 @@ from matplotlib.text import Text
 from matplotlib.transforms import Affine2D
 
 _SVG = "{http://www.w3.org/2000/svg}"
-_ANCHORS = {"start": "left", "middle": "center", "end": "right"}
+_ANCHORS: dict[str, Literal["left", "center", "right"]] = {
+    "start": "left",
+    "middle": "center",
+    "end": "right",
+}
 
 
 def svg_png(svg: str, scale: float = 2.0) -> bytes:
@@ -53,7 +58,9 @@ def _elements(
     if element.tag == f"{_SVG}svg":
         corner = corner[0] + float(element.get("x", 0)), corner[1] + float(element.get("y", 0))
     found = [(element, style, corner)]
-    passed_on = {key: style[key] for key in ("text-anchor", "font-size", "fill") if key in style}
+    passed_on: dict[str, str] = {
+        key: style[key] for key in ("text-anchor", "font-size", "fill") if key in style
+    }
     for child in element:
         found += _elements(child, passed_on, corner)
     return found
@@ -66,7 +73,7 @@ def _artist(
     if kind == "text":
         return _text(element, style)
     fill = style.get("fill", "#000000")
-    look = {
+    look: dict[str, Any] = {
         "facecolor": fill,
         "edgecolor": style.get("stroke", "none"),
         "linewidth": _points(style.get("stroke-width", "1")),
@@ -106,15 +113,17 @@ def _points(pixels: str) -> float:
 
 
 def _path(data: str) -> Path:
-    """Return a path of M, m, L, l, H, h, C, each with one point or three."""
+    """Return a path of M, m, L, l, H, h, V, v, C, each with one point or three."""
     numbers: list[tuple[float, float]] = []
-    codes: list[int] = []
+    codes: list[Any] = []
     at = (0.0, 0.0)
     for command, rest in re.findall(r"([A-Za-z])([^A-Za-z]*)", data):
         values = [float(value) for value in re.findall(r"-?[\d.]+", rest)]
         start = at if command.islower() else (0.0, 0.0)
         if command in "Hh":
             points = [(start[0] + values[0], at[1])]
+        elif command in "Vv":
+            points = [(at[0], start[1] + values[0])]
         else:
             points = [(start[0] + a, start[1] + b) for a, b in zip(values[::2], values[1::2], strict=True)]
         numbers += points

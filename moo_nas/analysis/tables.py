@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from moo_nas.analysis.curves import hypervolume_curve
 from moo_nas.analysis.indicators import Box, nondominated
 from moo_nas.arrays import BoolArray, FloatArray
 from moo_nas.meters import Metric
@@ -92,28 +93,22 @@ def hypervolume_so_far(
     """
     rows = finite(evaluations.assign(_place=range(1, len(evaluations) + 1)), *(m.name for m in metrics))
     rows = rows[feasible_rows(rows)]
-    grown: list[tuple[int, float]] = []
     if rows.empty:
-        return pd.DataFrame(grown, columns=["evaluation", "hypervolume"]), None
+        return pd.DataFrame(columns=["evaluation", "hypervolume"]), None
     f = minimised(rows, metrics)
     box = Box.around(f)
-    front = f[:0]
-    for place, row in zip(rows["_place"], f, strict=True):
-        # What something found before is as good as adds nothing.
-        if len(front) and (front <= row).all(axis=1).any():
-            continue
-        front = np.vstack([front[~(row <= front).all(axis=1)], row])
-        grown.append((int(place), box.hypervolume(front)))
-    return pd.DataFrame(grown, columns=["evaluation", "hypervolume"]), box
+    curve = hypervolume_curve(f, rows["_place"].to_numpy(), len(evaluations), box)
+    places = np.flatnonzero(np.diff(curve, prepend=0.0))
+    return pd.DataFrame({"evaluation": places + 1, "hypervolume": curve[places]}), box
 
 
-def hypervolume_band(curves: pd.DataFrame, method: str) -> pd.DataFrame:
-    """Return ``low``, ``median`` and ``high`` (quartiles over seeds) by evaluation.
+def indicator_band(curves: pd.DataFrame, method: str, indicator: str = "hypervolume") -> pd.DataFrame:
+    """Return ``low``, ``median`` and ``high`` (quartiles over seeds) of an indicator by evaluation.
 
-    A run that ended early keeps what it had.
+    A run that ended early keeps what it had; there is no quartile before each run has something valid.
     """
     rows = curves[curves["method"] == method]
-    table = rows.pivot_table(index="evaluation", columns="seed", values="hypervolume").ffill()
+    table = rows.pivot_table(index="evaluation", columns="seed", values=indicator).ffill()
     quartiles = table.quantile([0.25, 0.5, 0.75], axis=1).T
     return quartiles.set_axis(["low", "median", "high"], axis=1)
 
@@ -123,9 +118,11 @@ def best_known(fronts: pd.DataFrame, method: str, x: Metric, y: Metric) -> pd.Da
     return staircase(fronts[fronts["method"] == method] if "method" in fronts else fronts, x, y)
 
 
-def best_of_all(fronts: pd.DataFrame, x: Metric, y: Metric) -> pd.DataFrame:
+def best_of_all(fronts: pd.DataFrame, *metrics: Metric) -> pd.DataFrame:
     """Return the architectures that no method's are better than, each once, ``method`` naming its finders."""
-    line = staircase(fronts, x, y)
+    rows = finite(fronts, *(metric.name for metric in metrics))
+    line = rows[nondominated(minimised(rows, metrics))]
+    line = line.sort_values(metrics[0].name, ascending=metrics[0].goal == "min", kind="stable")
     finders = line.groupby("architecture")["method"].agg(
         lambda names: ", ".join(dict.fromkeys(map(str, names)))
     )

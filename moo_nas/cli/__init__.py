@@ -19,16 +19,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 measure = typer.Typer(help="Measurements for predictors: networks go out to other devices, tables come back.")
-for command in (runs.search, runs.compare, results.report, results.show, listing.proxies):
-    app.command()(command)
+app.command()(runs.search)
+app.command()(runs.compare)
+app.command()(results.report)
+app.command()(results.show)
+app.command()(listing.proxies)
 app.command("list")(listing.list_names)
 app.add_typer(measure, name="measure")
-for name, command in (
-    ("export", measuring.export_),
-    ("import", measuring.import_),
-    ("table", measuring.table_),
-):
-    measure.command(name)(command)
+measure.command("export")(measuring.export_)
+measure.command("import")(measuring.import_)
+measure.command("table")(measuring.table_)
 
 
 def main(arguments: Iterable[str] | None = None) -> int:

@@ -13,6 +13,8 @@ from moo_nas.study.comparison import Comparison
 from moo_nas.study.folder import Files
 from moo_nas.study.run import Run
 
+# What the records of a comparison's runs have in common.
+SHARED = ("problem", "budget", "measurement", "machine", "versions", "setup", "written")
 # Tables of a comparison that are files of their own, beside comparison.csv.
 TABLES = ("curves", "fronts", "front", "reach", "best", "attainment", "ranks", "costs")
 
@@ -86,26 +88,44 @@ def taken(runs: Sequence[Run]) -> dict[str, Any]:
 
 def publish_comparison(comparison: Comparison, folder: Files) -> None:
     """Write a comparison's ``comparison.csv``, its other tables, ``comparison.png`` and ``report.html``."""
-    from moo_nas.analysis.comparison_report import comparison_report
+    from moo_nas.analysis.comparison_figures import attainment_png, critical_difference_png
+    from moo_nas.analysis.comparison_report import Compared, comparison_report
     from moo_nas.analysis.figures import comparison_png
 
     folder.write("comparison.csv", comparison.table.to_csv(index=False))
     for name in TABLES:
         folder.write(f"{name}.csv", getattr(comparison, name).to_csv(index=False))
     metrics = comparison.metrics
-    score, *costs = (metrics[name] for name in comparison.judge.objective_names or comparison.judge.metrics)
+    names = comparison.judge.objective_names or comparison.judge.metrics
+    score, *costs = (metrics[name] for name in names)
     record = next(iter(comparison.runs.values())).record
-    shared = {key: record[key] for key in ("problem", "budget", "machine", "versions", "setup", "written")}
+    shared = {key: record[key] for key in SHARED if key in record}
     seeds = sorted({seed for _, seed in comparison.runs})
-    title = f"{record['problem']['name']}: hypervolume over evaluations, and the fronts"
+    on = record["problem"]["name"]
+    title = f"{on}: hypervolume over evaluations, and the fronts"
     picture = comparison_png(comparison.curves, comparison.fronts, costs[0] if costs else None, score, title)
     folder.write("comparison.png", picture)
-    page = comparison_report(
-        {**shared, **taken(list(comparison.runs.values())), "seeds": seeds},
+    if costs:
+        title = f"{on}: attainment of {score.name} and {costs[0].name}"
+        folder.write("attainment.png", attainment_png(comparison.fronts, costs[0], score, title))
+    ranking = comparison.rankings.get("hypervolume")
+    if ranking is not None and ranking.nemenyi is not None:
+        title = f"{on}: mean ranks by hypervolume"
+        folder.write("ranks.png", critical_difference_png(ranking.methods, ranking.nemenyi, title))
+    found = Compared(
         comparison.table,
         comparison.curves,
         comparison.fronts,
         metrics,
-        [metric.name for metric in (score, *costs)],
+        names,
+        comparison.front_is_exact,
+        comparison.reach,
+        comparison.best,
+        comparison.attainment,
+        comparison.rankings,
+        comparison.costs,
+        comparison.reference,
+        comparison.notes,
     )
-    folder.write("report.html", page)
+    told = {**shared, **taken(list(comparison.runs.values())), "seeds": seeds}
+    folder.write("report.html", comparison_report(told, found))

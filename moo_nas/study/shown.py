@@ -81,7 +81,7 @@ def look_up(run: Run, asked: str) -> Shown:
     image_size, n_classes = _input(run)
     return Shown(
         architecture,
-        run.space.choices(genome[None]).iloc[0].to_dict(),
+        {str(k): v for k, v in run.space.choices(genome[None]).iloc[0].items()},
         row if known else None,
         dict(zip(run.table.metrics, run.table.values[row].tolist(), strict=True)) if known else {},
         run.table.reasons[row] if known else None,

@@ -212,14 +212,16 @@ def _ranks(found: Compared) -> list[Html]:
 
 def _curves(found: Compared) -> list[Html]:
     """Return each indicator over evaluations."""
-    made = [
-        section("Hypervolume over evaluations: median and quartiles over seeds", curves_plot(found.curves))
-    ]
+    made = [section(_over("Hypervolume", "more"), curves_plot(found.curves))]
     if "igd_plus" in found.curves and np.isfinite(found.curves["igd_plus"]).any():
         there = found.curves.assign(igd_plus=found.curves["igd_plus"].replace(np.inf, np.nan))
         plot = curves_plot(there, Metric("igd_plus", "1", "min"))
-        made.append(section("IGD+ over evaluations: median and quartiles over seeds", plot))
+        made.append(section(_over("IGD+", "less"), plot))
     return made
+
+
+def _over(indicator: str, better: str) -> str:
+    return f"{indicator} over evaluations ({better} is better): median and quartiles over seeds"
 
 
 def _fronts(found: Compared, x: Metric, y: Metric) -> Html:

@@ -111,7 +111,7 @@ def convergence_plot(grown: pd.DataFrame, n: int) -> Html:
         grown: Columns ``evaluation`` (from 1) and ``hypervolume``, a row wherever it grew.
         n: How many evaluations there are.
     """
-    figure = _figure("evaluations", Metric("hypervolume", "1", "max"))
+    figure = _figure("evaluations", "hypervolume")
     last = float(grown["hypervolume"].iloc[-1])
     figure.add_scatter(
         x=[*grown["evaluation"], n],
@@ -156,7 +156,8 @@ def agreement_plot(measured: pd.DataFrame, columns: Measured, metric: Metric) ->
 
 def curves_plot(curves: pd.DataFrame, indicator: Metric = HYPERVOLUME) -> Html:
     """Return an indicator (a column) over evaluations: median and quartiles of each method's seeds."""
-    figure = _figure("evaluations", indicator)
+    figure = _figure("evaluations", short_name(indicator))
+    _make_room(figure, curves)
     for method, look in looks(curves["method"] if len(curves) else ()).items():
         band = indicator_band(curves, method, indicator.name)
         name = escape(str(method))
@@ -187,6 +188,7 @@ def attainment_plot(attainment: pd.DataFrame, x: Metric, y: Metric) -> Html:
     """
     figure = _figure(x, y)
     rows = attainment[(attainment["metric"] == x.name) & np.isfinite(attainment["best"])]
+    _make_room(figure, rows)
     for method, look in looks(rows["method"] if len(rows) else ()).items():
         name = escape(str(method))
         for share, own in rows[rows["method"] == method].groupby("share"):
@@ -212,6 +214,7 @@ def attainment_plot(attainment: pd.DataFrame, x: Metric, y: Metric) -> Html:
 def fronts_plot(fronts: pd.DataFrame, x: Metric, y: Metric, metrics: Mapping[str, Metric]) -> Html:
     """Return each method's best-known front, all its seeds together, in two metrics."""
     figure = _figure(x, y)
+    _make_room(figure, fronts)
     for method, look in looks(fronts["method"] if len(fronts) else ()).items():
         rows, name = best_known(fronts, method, x, y), escape(str(method))
         shape = "hv" if x.goal == "min" else "vh"
@@ -245,6 +248,12 @@ def _figure(x: Metric | str, y: Metric | str) -> go.Figure:
         yaxis={**axis, "title": escape(axis_label(y) if isinstance(y, Metric) else y)},
     )
     return figure
+
+
+def _make_room(figure: go.Figure, rows: pd.DataFrame) -> None:
+    """Make a plot higher for a legend of many methods, which where it is narrow stand one below the other."""
+    n = rows["method"].nunique() if "method" in rows else 0
+    figure.update_layout(height=figure.layout.height + 16 * max(n - 3, 0))
 
 
 def _add_points(

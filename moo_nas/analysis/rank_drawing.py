@@ -11,7 +11,7 @@ from moo_nas.analysis.style import BLUE, number
 from moo_nas.errors import InputError
 from moo_nas.meters import Metric
 
-_WIDTH, _LEFT, _RIGHT, _ROW, _BAR = 800, 270, 530, 34, 16
+_AXIS, _ROW, _BAR, _LETTER = 260, 34, 16, 7.6
 _INK = 'stroke="#222222" fill="none"'
 
 
@@ -36,11 +36,14 @@ def critical_difference_svg(methods: Sequence[str], found: Nemenyi, title: str =
     high = max(n, 2)
     top = 88 + 24 * bool(title)
 
+    beside = 70 + _LETTER * max(len(_cut(name)) for name in methods)
+    start, stop = beside, beside + _AXIS
+
     def at(rank: float) -> float:
-        return _LEFT + (_RIGHT - _LEFT) * (rank - 1) / (high - 1)
+        return start + _AXIS * (rank - 1) / (high - 1)
 
     parts = [_text(12, 20, title, "start", 15, "bold")] if title else []
-    parts.append(f'<path d="M{_LEFT} {top}H{_RIGHT}" {_INK} stroke-width="1.4"/>')
+    parts.append(f'<path d="M{start:.1f} {top}H{stop:.1f}" {_INK} stroke-width="1.4"/>')
     # Where ranks are many, every other one has its number.
     step = 1 if high <= 12 else 2
     for rank in range(1, high + 1):
@@ -59,9 +62,9 @@ def critical_difference_svg(methods: Sequence[str], found: Nemenyi, title: str =
         rank, on_left = float(found.ranks[column]), place < left
         row = place if on_left else n - 1 - place
         level = top + _BAR * len(found.groups) + 22 + _ROW * row
-        end, anchor = (_LEFT - 12, "end") if on_left else (_RIGHT + 12, "start")
+        end, anchor = (start - 12, "end") if on_left else (stop + 12, "start")
         parts.append(
-            f'<path d="M{at(rank):.1f} {top}V{level}H{end}" stroke="#555555" fill="none" stroke-width="1"/>'
+            f'<path d="M{at(rank):.1f} {top}V{level}H{end:.1f}" stroke="#555555" fill="none" stroke-width="1"/>'
         )
         name = _cut(methods[column])
         words = f"{name}  {rank:.2f}" if on_left else f"{rank:.2f}  {name}"
@@ -69,7 +72,8 @@ def critical_difference_svg(methods: Sequence[str], found: Nemenyi, title: str =
     height = top + _BAR * len(found.groups) + 22 + _ROW * left
     told = "; ".join(f"{methods[i]} {found.ranks[i]:.2f}" for i in order)
     label = f"Mean ranks, 1 the best: {told}. Critical difference {found.difference:.2f}."
-    return _svg(parts, _WIDTH, height, label, "ranks")
+    wide = max(2 * beside + _AXIS, 24 + 9.2 * len(title))
+    return _svg(parts, wide, height, label, "ranks")
 
 
 def reach_svg(reach: pd.DataFrame, cost: Metric | None) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from pymoo.core.algorithm import Algorithm
 
+from moo_nas.arrays import IntArray
 from moo_nas.evaluation import Evaluations
 from moo_nas.evaluation.evaluator import genome_text
 from moo_nas.problem import NASProblem
@@ -58,6 +59,8 @@ class Session:
         prefix: Where in the folder its files go.
         alone: Measure the front at the end and write pictures and a page; a comparison has its own.
         grid: The carbon intensity of the machine's electricity in g/kWh.
+        known: What earlier runs on the same budget paid for; see :class:`Steps`.
+        prepare: What is set up beside the formulation.
 
     Attributes:
         problem: The problem that the algorithm made of it.
@@ -74,7 +77,11 @@ class Session:
         prefix: str = "",
         alone: bool = True,
         grid: float = WORLD_GRID,
+        known: IntArray | None = None,
+        prepare: Callable[[], object] | None = None,
     ) -> None:
+        self._known = known
+        self._prepare = prepare
         self._name = name
         self._algorithm = algorithm
         self.problem: NASProblem = algorithm.problem
@@ -123,7 +130,9 @@ class Session:
             self._store.begin(self._name, self._definition)
         self._tell("set-up")
         self.problem.fitted()
-        self.steps = Steps(self._algorithm, self._stops)
+        if self._prepare is not None:
+            self._prepare()
+        self.steps = Steps(self._algorithm, self._stops, self._known)
         if self._folder is not None and self._folder.read(self._prefix + "run.json") is None:
             if self._footprint is not None:
                 self._footprint.read()

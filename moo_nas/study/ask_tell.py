@@ -45,7 +45,7 @@ class OpenRun(Run):
     """
 
     def __init__(self, prepared: Prepared, folder: Folder | None) -> None:
-        self._prepared = plan
+        self._prepared = prepared
         self._home = folder
         self._mutex = threading.RLock()
         self._session: Session | None = None

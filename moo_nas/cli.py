@@ -27,8 +27,10 @@ from moo_nas.study import compare as run_comparison
 from moo_nas.study import search as run_search
 from moo_nas.study.carbon import WORLD_GRID
 from moo_nas.study.export import export_networks, import_table, measure_table, worth
+from moo_nas.study.named import asked as asked_for
 from moo_nas.study.proxies import judge_proxies
 from moo_nas.study.warm_start import read_warm_start
+from moo_nas.words import limits_of, pairs, words
 
 DONE, WRONG_INPUT, INTERRUPTED = 0, 2, 130
 
@@ -94,9 +96,9 @@ def search(
     timeout: Timeout = None,
 ) -> None:
     """Search a problem. The same command on the same folder continues it."""
-    made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
+    made: NASProblem = registry.make("problem", problem, pairs(problem_option, "--problem-option"))
     asked = _formulation(formulation, made, objectives, limit)
-    solver = registry.make("algorithm", algorithm, _pairs(algorithm_option, "--algorithm-option"))
+    solver = registry.make("algorithm", algorithm, pairs(algorithm_option, "--algorithm-option"))
     name = f"{problem}-{formulation}-{algorithm}-{budget}-seed{seed}"
     folder = out or _default_folder(
         name,
@@ -141,30 +143,40 @@ def compare(
     max_seconds: MaxSeconds = None,
     stagnation: Stagnates = None,
     timeout: Timeout = None,
+    foreign: Annotated[
+        list[Path] | None,
+        typer.Option("--with", help="A CSV file of results from elsewhere; repeat for more."),
+    ] = None,
 ) -> None:
-    """Compare formulations and algorithms on one problem, budget and store."""
-    made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
+    """Compare formulations and algorithms on one problem, budget and store.
+
+    name:5 is five formulations of that kind with their weights or limits spread evenly, on one budget.
+    """
+    made: NASProblem = registry.make("problem", problem, pairs(problem_option, "--problem-option"))
     if objectives is not None:
-        made = made.under(registry.load("formulation", "pareto")(_words(objectives), {}, ()))
+        made = made.under(registry.load("formulation", "pareto")(words(objectives), {}, ()))
+    limits = limits_of(limit)
     asked = {
-        name: _formulation(name, made, None, limit if name != "single" else None)
-        for name in _words(formulations)
+        name.replace(":", "-x"): asked_for(name, limits, made.formulation.metrics)
+        for name in words(formulations)
     }
     name = f"{problem}-compare-{budget}-seeds{seeds}"
     folder = out or _default_folder(
         name,
         *(formulations, algorithms, objectives, limit, problem_option),
         *(_text(warm_start), max_seconds, stagnation, timeout),
+        *map(_text, foreign or ()),
     )
     with _bar() as listen:
         comparison = run_comparison(
-            *(made, asked, _words(algorithms), seeds, budget, jobs, folder),
+            *(made, asked, words(algorithms), seeds, budget, jobs, folder),
             progress=listen,
             grid=grid,
             warm_start=None if warm_start is None else read_warm_start(warm_start),
             max_seconds=max_seconds,
             stagnation=stagnation,
             timeout_s=timeout,
+            foreign=foreign or (),
         )
     print_comparison(comparison, _out)
     interrupted = any(run.stop_reason == "interrupted" for run in comparison.runs.values())
@@ -183,12 +195,12 @@ def proxies(
     problem_option: ProblemOptions = None,
 ) -> None:
     """Say how far a problem's zero-cost proxies can be trusted on its space."""
-    made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
+    made: NASProblem = registry.make("problem", problem, pairs(problem_option, "--problem-option"))
     if out is not None and not out.parent.is_dir():
         raise InputError(f"The folder of --out {out} does not exist.")
-    words = None if proxies is None else _words(proxies)
+    names = None if proxies is None else words(proxies)
     with _counter("measuring") as count:
-        table = judge_proxies(made, words, n, seeds, jobs, seed, count)
+        table = judge_proxies(made, names, n, seeds, jobs, seed, count)
     print_proxies(table, _out)
     if out is not None:
         write_whole(out, table.to_csv(index=False))
@@ -206,7 +218,7 @@ def export(
     problem_option: ProblemOptions = None,
 ) -> None:
     """Write a problem's networks as ONNX files, to be measured on another device."""
-    made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
+    made: NASProblem = registry.make("problem", problem, pairs(problem_option, "--problem-option"))
     with _counter("writing") as count:
         written = export_networks(made, n, out, seed, count)
     _out.print(
@@ -226,7 +238,7 @@ def import_(
     problem_option: ProblemOptions = None,
 ) -> None:
     """Check a table of measurements made on another device, and take it in."""
-    made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
+    made: NASProblem = registry.make("problem", problem, pairs(problem_option, "--problem-option"))
     found = import_table(table, made)
     names = ", ".join(metric.name for metric in found.metrics)
     _out.print(f"{len(found.frame)} networks of {table}, all rows good: {names}.")
@@ -242,7 +254,7 @@ def table_(
     problem_option: ProblemOptions = None,
 ) -> None:
     """Measure this device's table of blocks, to predict latency from, here or elsewhere."""
-    made: NASProblem = registry.make("problem", problem, _pairs(problem_option, "--problem-option"))
+    made: NASProblem = registry.make("problem", problem, pairs(problem_option, "--problem-option"))
     with _err.status("measuring blocks and whole networks"):
         table = measure_table(made, out)
     _out.print(f"{len(table.ms)} blocks of {table.device_name} at {table.image_size} pixels.", markup=False)
@@ -253,8 +265,8 @@ def table_(
 
 @app.command("list")
 def list_names() -> None:
-    """List problems with their metrics, formulations and algorithms."""
-    for kind in ("problem", "formulation", "algorithm"):
+    """List problems with their metrics, formulations, plans and algorithms."""
+    for kind in ("problem", "formulation", "plan", "algorithm"):
         table = Table(kind, "", box=None, pad_edge=False, header_style="bold")
         for name in registry.names(kind):
             target = registry.load(kind, name)
@@ -262,7 +274,7 @@ def list_names() -> None:
             table.add_row(name, summary)
             if kind == "problem":
                 table.add_row("", f"metrics: {_metrics(target)}")
-            if kind != "formulation":
+            if kind in ("problem", "algorithm"):
                 options = ", ".join(f"{key}={value}" for key, value in registry.options(target).items())
                 table.add_row("", f"options: {options}")
                 for key, words in registry.choices(target).items():
@@ -317,36 +329,12 @@ def _metrics(problem: Callable[[], NASProblem]) -> str:
     return ", ".join(f"{metric.name} ({metric.goal or 'feature'})" for metric in metrics)
 
 
-def _words(text: str) -> list[str]:
-    words = [word.strip() for word in text.split(",")]
-    if not all(words):
-        raise InputError(f"Expected names separated by commas; got '{text}'.")
-    return words
-
-
-def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
-    pairs = {}
-    for text in texts or ():
-        name, sign, value = text.partition("=")
-        if not sign or not name.strip():
-            raise InputError(f"{option} takes name=value; got '{text}'.")
-        if name.strip() in pairs:
-            raise InputError(f"{option} gives '{name.strip()}' twice.")
-        pairs[name.strip()] = value.strip()
-    return pairs
-
-
 def _formulation(
     name: str, problem: NASProblem, objectives: str | None, limit: list[str] | None
 ) -> Formulation:
-    limits = {}
-    for metric, text in _pairs(limit, "--limit").items():
-        try:
-            limits[metric] = float(text)
-        except ValueError:
-            raise InputError(f"--limit takes metric=number; got '{metric}={text}'.") from None
-    words = None if objectives is None else _words(objectives)
-    made: Formulation = registry.load("formulation", name)(words, limits, problem.formulation.metrics)
+    names = None if objectives is None else words(objectives)
+    default = problem.formulation.metrics
+    made: Formulation = registry.load("formulation", name)(names, limits_of(limit), default)
     return made
 
 

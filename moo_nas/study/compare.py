@@ -21,6 +21,7 @@ from moo_nas.study.comparison import Comparison
 from moo_nas.study.entry import Entry
 from moo_nas.study.exact import exact_front
 from moo_nas.study.folder import Folder
+from moo_nas.study.foreign import check_foreign, check_possible, read_foreign
 from moo_nas.study.plans import Alone, Plan
 from moo_nas.study.publish import publish_comparison
 from moo_nas.study.run import Run
@@ -47,6 +48,7 @@ def compare(
     timeout_s: float | None = None,
     reference: Mapping[str, float] | None = None,
     limits: Mapping[str, Sequence[float]] | None = None,
+    foreign: Sequence[str | os.PathLike[str]] = (),
 ) -> Comparison:
     """Run every formulation with every algorithm and seed, and judge them all alike.
 
@@ -75,6 +77,8 @@ def compare(
         timeout_s: How long an architecture may take a meter; see :func:`search`.
         reference: The reference point of hypervolumes: a value of each of the judge's objectives.
         limits: Limits of costs to give the best score within, by cost; see :class:`Comparison`.
+        foreign: CSV files of results from elsewhere, which are judged alike
+            (:func:`~moo_nas.study.read_foreign`).
 
     Raises:
         InputError: Nothing to compare, or what :func:`search` would refuse.
@@ -90,6 +94,8 @@ def compare(
     if not (asked and solvers and len(numbers)):
         raise InputError("A comparison needs at least one formulation, one algorithm and one seed.")
     problem = problem.also_measuring(judge.metrics, optional=True)
+    metrics = {name: problem.evaluator.metric(name) for name in judge.metrics}
+    others = [entry for path in foreign for entry in read_foreign(path, metrics, problem.name)]
     start = None if warm_start is None else warm_start_genomes(warm_start, problem.space)
     methods: dict[tuple[str, int], _Method] = {}
     refused: dict[str, str] = {}
@@ -102,6 +108,9 @@ def compare(
                 except FormulationError as error:
                     refused[name] = str(error)
                     break
+    check_foreign(others, {name for name, _ in methods})
+    if others:
+        check_possible(others, judge, exact_front(problem, judge))
     if not methods:
         raise InputError(f"No method can run: {'; '.join(refused.values())}")
     definitions = {f"{name}/seed{seed}": method.definition for (name, seed), method in methods.items()}
@@ -117,10 +126,10 @@ def compare(
                 break
         fitted = shared.fitted(judge)
         comparison = Comparison(
-            entries,
+            [*entries, *others],
             refused,
             fitted,
-            {name: problem.evaluator.metric(name) for name in fitted.metrics},
+            metrics,
             None if folder is None else folder.path,
             exact_front(shared, fitted),
             reference,

@@ -67,6 +67,10 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
         """Return the same problem with measurements kept in a store and made by a runner."""
         return self._with(evaluator=self.evaluator.at(store, runner), _fitted={})
 
+    def confined(self, genomes: IntArray) -> Self:
+        """Return the same problem where algorithms propose these genomes ``(n, n_var)`` alone."""
+        return self._with(evaluator=self.evaluator.confined(genomes))
+
     def also_measuring(self, metrics: Iterable[str], optional: bool = False) -> Self:
         """Return the same problem with more metrics measured than the formulation reads.
 

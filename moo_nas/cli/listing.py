@@ -11,12 +11,13 @@ from rich.table import Table
 from moo_nas import registry
 from moo_nas.cli.consoles import OUT
 from moo_nas.cli.live import counter
-from moo_nas.cli.options import Jobs, ProblemName, ProblemOptions, split_pairs, split_words
+from moo_nas.cli.options import Jobs, ProblemName, ProblemOptions
 from moo_nas.errors import InputError
 from moo_nas.files import write_whole
 from moo_nas.printing import print_proxies
 from moo_nas.problem import NASProblem
 from moo_nas.study.proxies import judge_proxies
+from moo_nas.words import pairs, words
 
 
 def proxies(
@@ -30,12 +31,12 @@ def proxies(
     problem_option: ProblemOptions = None,
 ) -> None:
     """Say how far a problem's zero-cost proxies can be trusted on its space."""
-    made: NASProblem = registry.make("problem", problem, split_pairs(problem_option, "--problem-option"))
+    made: NASProblem = registry.make("problem", problem, pairs(problem_option, "--problem-option"))
     if out is not None and not out.parent.is_dir():
         raise InputError(f"The folder of --out {out} does not exist.")
-    words = None if proxies is None else split_words(proxies)
+    names = None if proxies is None else words(proxies)
     with counter("measuring") as count:
-        table = judge_proxies(made, words, n, seeds, jobs, seed, count)
+        table = judge_proxies(made, names, n, seeds, jobs, seed, count)
     print_proxies(table, OUT)
     if out is not None:
         write_whole(out, table.to_csv(index=False))
@@ -43,8 +44,8 @@ def proxies(
 
 
 def list_names() -> None:
-    """List problems with their metrics, formulations and algorithms."""
-    for kind in ("problem", "formulation", "algorithm"):
+    """List problems with their metrics, formulations, plans and algorithms."""
+    for kind in ("problem", "formulation", "plan", "algorithm"):
         table = Table(kind, "", box=None, pad_edge=False, header_style="bold")
         for name in registry.names(kind):
             target = registry.load(kind, name)
@@ -52,11 +53,11 @@ def list_names() -> None:
             table.add_row(name, summary)
             if kind == "problem":
                 table.add_row("", f"metrics: {_metrics(target)}")
-            if kind != "formulation":
+            if kind in ("problem", "algorithm"):
                 options = ", ".join(f"{key}={value}" for key, value in registry.options(target).items())
                 table.add_row("", f"options: {options}")
-                for key, words in registry.choices(target).items():
-                    table.add_row("", f"{key}: {', '.join(words)}")
+                for key, some in registry.choices(target).items():
+                    table.add_row("", f"{key}: {', '.join(some)}")
         OUT.print(table)
         OUT.print()
 

@@ -9,9 +9,10 @@ from moo_nas import registry
 from moo_nas.analysis.error_cards import error_cards
 from moo_nas.cli.consoles import ERR, OUT
 from moo_nas.cli.live import counter
-from moo_nas.cli.options import ProblemName, ProblemOptions, split_pairs
+from moo_nas.cli.options import ProblemName, ProblemOptions
 from moo_nas.problem import NASProblem
 from moo_nas.study.export import export_networks, import_table, measure_table, worth
+from moo_nas.words import pairs
 
 
 def export_(
@@ -24,7 +25,7 @@ def export_(
     problem_option: ProblemOptions = None,
 ) -> None:
     """Write a problem's networks as ONNX files, to be measured on another device."""
-    made: NASProblem = registry.make("problem", problem, split_pairs(problem_option, "--problem-option"))
+    made: NASProblem = registry.make("problem", problem, pairs(problem_option, "--problem-option"))
     with counter("writing") as count:
         written = export_networks(made, n, out, seed, count)
     OUT.print(
@@ -43,7 +44,7 @@ def import_(
     problem_option: ProblemOptions = None,
 ) -> None:
     """Check a table of measurements made on another device, and take it in."""
-    made: NASProblem = registry.make("problem", problem, split_pairs(problem_option, "--problem-option"))
+    made: NASProblem = registry.make("problem", problem, pairs(problem_option, "--problem-option"))
     found = import_table(table, made)
     names = ", ".join(metric.name for metric in found.metrics)
     OUT.print(f"{len(found.frame)} networks of {table}, all rows good: {names}.")
@@ -58,7 +59,7 @@ def table_(
     problem_option: ProblemOptions = None,
 ) -> None:
     """Measure this device's table of blocks, to predict latency from, here or elsewhere."""
-    made: NASProblem = registry.make("problem", problem, split_pairs(problem_option, "--problem-option"))
+    made: NASProblem = registry.make("problem", problem, pairs(problem_option, "--problem-option"))
     with ERR.status("measuring blocks and whole networks"):
         table = measure_table(made, out)
     OUT.print(f"{len(table.ms)} blocks of {table.device_name} at {table.image_size} pixels.", markup=False)

@@ -7,9 +7,9 @@ import typer
 
 from moo_nas import registry
 from moo_nas.arrays import stable_hash
-from moo_nas.errors import InputError
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
+from moo_nas.words import limits_of, words
 
 DONE, WRONG_INPUT, INTERRUPTED = 0, 2, 130
 
@@ -38,39 +38,13 @@ ProblemOptions = Annotated[
 ]
 
 
-def split_words(text: str) -> list[str]:
-    """Return the words of an option that takes several, separated by commas."""
-    words = [word.strip() for word in text.split(",")]
-    if not all(words):
-        raise InputError(f"Expected names separated by commas; got '{text}'.")
-    return words
-
-
-def split_pairs(texts: list[str] | None, option: str) -> dict[str, str]:
-    """Return the names and values of an option that is repeated."""
-    pairs = {}
-    for text in texts or ():
-        name, sign, value = text.partition("=")
-        if not sign or not name.strip():
-            raise InputError(f"{option} takes name=value; got '{text}'.")
-        if name.strip() in pairs:
-            raise InputError(f"{option} gives '{name.strip()}' twice.")
-        pairs[name.strip()] = value.strip()
-    return pairs
-
-
 def make_formulation(
     name: str, problem: NASProblem, objectives: str | None, limit: list[str] | None
 ) -> Formulation:
     """Return the formulation that a command asks for."""
-    limits = {}
-    for metric, text in split_pairs(limit, "--limit").items():
-        try:
-            limits[metric] = float(text)
-        except ValueError:
-            raise InputError(f"--limit takes metric=number; got '{metric}={text}'.") from None
-    words = None if objectives is None else split_words(objectives)
-    made: Formulation = registry.load("formulation", name)(words, limits, problem.formulation.metrics)
+    names = None if objectives is None else words(objectives)
+    default = problem.formulation.metrics
+    made: Formulation = registry.load("formulation", name)(names, limits_of(limit), default)
     return made
 
 

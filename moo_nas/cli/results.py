@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from moo_nas.cli.consoles import OUT
-from moo_nas.cli.options import split_words
 from moo_nas.printing import print_architecture
 from moo_nas.study import Run
 from moo_nas.study.rewrite import report as rewrite
 from moo_nas.study.shown import look_up, write_drawing
+from moo_nas.words import words
 
 
 def report(
@@ -25,7 +25,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of runs anew, from what is on disk."""
-    folder = rewrite(run, out, None if objectives is None else split_words(objectives))
+    folder = rewrite(run, out, None if objectives is None else words(objectives))
     OUT.print(f"Report: {folder / 'report.html'}")
 
 

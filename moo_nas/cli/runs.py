@@ -25,15 +25,15 @@ from moo_nas.cli.options import (
     default_folder,
     make_formulation,
     path_text,
-    split_pairs,
-    split_words,
 )
 from moo_nas.printing import print_comparison, print_run
 from moo_nas.problem import NASProblem
 from moo_nas.study import compare as run_comparison
 from moo_nas.study import search as run_search
 from moo_nas.study.carbon import WORLD_GRID
+from moo_nas.study.named import asked as asked_for
 from moo_nas.study.warm_start import read_warm_start
+from moo_nas.words import limits_of, pairs, words
 
 
 def search(
@@ -60,9 +60,9 @@ def search(
     timeout: Timeout = None,
 ) -> None:
     """Search a problem. The same command on the same folder continues it."""
-    made: NASProblem = registry.make("problem", problem, split_pairs(problem_option, "--problem-option"))
+    made: NASProblem = registry.make("problem", problem, pairs(problem_option, "--problem-option"))
     asked = make_formulation(formulation, made, objectives, limit)
-    solver = registry.make("algorithm", algorithm, split_pairs(algorithm_option, "--algorithm-option"))
+    solver = registry.make("algorithm", algorithm, pairs(algorithm_option, "--algorithm-option"))
     name = f"{problem}-{formulation}-{algorithm}-{budget}-seed{seed}"
     folder = out or default_folder(
         name,
@@ -106,30 +106,40 @@ def compare(
     max_seconds: MaxSeconds = None,
     stagnation: Stagnates = None,
     timeout: Timeout = None,
+    foreign: Annotated[
+        list[Path] | None,
+        typer.Option("--with", help="A CSV file of results from elsewhere; repeat for more."),
+    ] = None,
 ) -> None:
-    """Compare formulations and algorithms on one problem, budget and store."""
-    made: NASProblem = registry.make("problem", problem, split_pairs(problem_option, "--problem-option"))
+    """Compare formulations and algorithms on one problem, budget and store.
+
+    name:5 is five formulations of that kind with their weights or limits spread evenly, on one budget.
+    """
+    made: NASProblem = registry.make("problem", problem, pairs(problem_option, "--problem-option"))
     if objectives is not None:
-        made = made.under(registry.load("formulation", "pareto")(split_words(objectives), {}, ()))
+        made = made.under(registry.load("formulation", "pareto")(words(objectives), {}, ()))
+    limits = limits_of(limit)
     asked = {
-        name: make_formulation(name, made, None, limit if name != "single" else None)
-        for name in split_words(formulations)
+        name.replace(":", "-x"): asked_for(name, limits, made.formulation.metrics)
+        for name in words(formulations)
     }
     name = f"{problem}-compare-{budget}-seeds{seeds}"
     folder = out or default_folder(
         name,
         *(formulations, algorithms, objectives, limit, problem_option),
         *(path_text(warm_start), max_seconds, stagnation, timeout),
+        *map(path_text, foreign or ()),
     )
     with live_view() as listen:
         comparison = run_comparison(
-            *(made, asked, split_words(algorithms), seeds, budget, jobs, folder),
+            *(made, asked, words(algorithms), seeds, budget, jobs, folder),
             progress=listen,
             grid=grid,
             warm_start=None if warm_start is None else read_warm_start(warm_start),
             max_seconds=max_seconds,
             stagnation=stagnation,
             timeout_s=timeout,
+            foreign=foreign or (),
         )
     print_comparison(comparison, OUT)
     interrupted = any(run.stop_reason == "interrupted" for run in comparison.runs.values())

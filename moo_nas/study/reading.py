@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,8 @@ def keep_comparison(store: Store, comparison: Comparison) -> None:
         "reference": None if reference is None else dict(reference),
         "limits": None if limits is None else {name: list(levels) for name, levels in limits.items()},
         "entries": [
-            {"method": method, "seed": seed, "runs": [run.name for run in entry.runs]}
+            {"method": method, "seed": seed, **_told(entry)}
             for (method, seed), entry in comparison.entries.items()
-            if entry.runs
         ],
     }
     # One that was interrupted has more the next time.
@@ -129,12 +129,9 @@ def load_comparison(folder: Path) -> Comparison | None:
             f"{folder} holds a comparison that has no report yet. Start its command again: it goes on."
         )
     told = kept[-1]
-    entries = []
-    for one in told["entries"]:
-        runs = tuple(load_run(folder / "runs" / name) for name in one["runs"])
-        entries.append(Entry.of_runs(one["method"], one["seed"], runs, runs[0].record["budget"]))
     judge = formulation_of(told["judge"])
     every = {m[0]: Metric(*m) for m in known[_PROBLEM][0]["metrics"]}
+    entries = [_entry(one, folder, every) for one in told["entries"]]
     exact = told["exact"]
     return Comparison(
         entries,
@@ -148,16 +145,53 @@ def load_comparison(folder: Path) -> Comparison | None:
     )
 
 
+def _told(entry: Entry) -> dict[str, Any]:
+    """Return where an entry is found again: its runs' names; of what was searched elsewhere, all of it."""
+    if entry.runs:
+        return {"runs": [run.name for run in entry.runs], "stop_reason": entry.stop_reason}
+    table = entry.table
+    return {
+        "origin": entry.origin,
+        "stop_reason": entry.stop_reason,
+        "labels": None if entry.labels is None else list(entry.labels),
+        "when": None if entry.when is None else entry.when.tolist(),
+        "metrics": [metric.name for metric in table.metrics],
+        "values": table.values.tolist(),
+        "genomes": table.genomes.tolist(),
+        "reasons": list(table.reasons),
+    }
+
+
+def _entry(told: Mapping[str, Any], folder: Path, metrics: Mapping[str, Metric]) -> Entry:
+    method, seed = told["method"], told["seed"]
+    if "runs" in told:
+        runs = tuple(load_run(folder / "runs" / name) for name in told["runs"])
+        return replace(Entry.of_runs(method, seed, runs, 0), stop_reason=told["stop_reason"])
+    values = np.array(told["values"], dtype=np.float64).reshape(-1, len(told["metrics"]))
+    genomes = np.array(told["genomes"], dtype=np.int64).reshape(len(values), -1)
+    named = tuple(metrics[name] for name in told["metrics"])
+    return Entry(
+        method,
+        seed,
+        Evaluations(genomes, named, values, tuple(told["reasons"])),
+        None if told["labels"] is None else tuple(told["labels"]),
+        origin=told["origin"],
+        when=None if told["when"] is None else np.array(told["when"], dtype=np.int64),
+        stop_reason=told["stop_reason"],
+    )
+
+
 def _home(folder: Path) -> tuple[Path, str]:
     """Return the folder that has a run's store, and the run's name in it."""
     if not folder.is_dir():
         raise InputError(f"There is no folder '{folder}'.")
     if (folder / STORE).exists():
         return folder, "search"
-    # A comparison's runs lie in runs/<method>/seed<k> and share its store.
-    home = folder.resolve().parents[2] if len(folder.resolve().parents) > 2 else folder
-    if (home / STORE).exists() and (folder / "run.json").exists():
-        return home, "/".join(folder.resolve().parts[-2:])
+    # A comparison's runs lie in runs/<method>/seed<k>, a plan's in parts of it, and share its store.
+    whole = folder.resolve()
+    for home in whole.parents[:5]:
+        if (home / STORE).exists() and whole.is_relative_to(home / "runs"):
+            return home, whole.relative_to(home / "runs").as_posix()
     raise InputError(f"{folder} is no run's folder: it has no {STORE}.")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pymoo.core.algorithm import Algorithm
 
-from moo_nas.arrays import FloatArray
+from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.evaluation import Evaluations
 from moo_nas.evaluation.evaluator import genome_text
 from moo_nas.problem import NASProblem
@@ -74,6 +74,8 @@ class Session:
         prefix: Where in the folder its files go.
         alone: Measure the front at the end and write pictures and a page; a comparison has its own.
         grid: The carbon intensity of the machine's electricity in g/kWh.
+        known: What earlier runs on the same budget paid for; see :class:`Steps`.
+        prepare: What is set up beside the formulation.
 
     Attributes:
         problem: The problem that the algorithm made of it.
@@ -90,7 +92,11 @@ class Session:
         prefix: str = "",
         alone: bool = True,
         grid: float = WORLD_GRID,
+        known: IntArray | None = None,
+        prepare: Callable[[], object] | None = None,
     ) -> None:
+        self._known = known
+        self._prepare = prepare
         self._name = name
         self._algorithm = algorithm
         self.problem: NASProblem = algorithm.problem
@@ -139,9 +145,11 @@ class Session:
             self._store.begin(self._name, self._definition)
         self._tell("set-up")
         self.problem.fitted()
+        if self._prepare is not None:
+            self._prepare()
         if self._folder is not None:
             keep_problem(self.problem)
-        self.steps = Steps(self._algorithm, self._stops)
+        self.steps = Steps(self._algorithm, self._stops, self._known)
         if self._folder is not None and self._folder.read(self._prefix + "run.json") is None:
             if self._footprint is not None:
                 self._footprint.read()

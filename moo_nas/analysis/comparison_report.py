@@ -127,11 +127,11 @@ def _results(found: Compared) -> Html:
         return section("Results", *reasons, *doubts)
     by = ran.groupby("method")["hypervolume"].describe().sort_values("50%", ascending=False, kind="stable")
     extra = [name for name in ("igd_plus", "reached", "front_size") if name in ran]
-    medians = ran.groupby("method")[extra].median()
+    medians = ran.groupby("method")[extra].median().to_dict("index")
     cells = [
         [
             *(str(m), int(r["count"]), *(float(r[q]) for q in ("50%", "25%", "75%"))),
-            *(_told(name, float(medians.loc[m, name])) for name in extra),
+            *(_told(name, float(medians[m][name])) for name in extra),
         ]
         for m, r in by.iterrows()
     ]
@@ -146,7 +146,7 @@ def _results(found: Compared) -> Html:
         "median hypervolume",
         "lower quartile",
         "upper quartile",
-        *map(words.get, extra),
+        *(words[name] for name in extra),
     ]
     told = _yardstick(found)
     return section(
@@ -316,7 +316,7 @@ def _or(value: Any, form: str, nothing: str) -> str:
     return format(float(value), form) if pd.notna(value) else nothing
 
 
-def _p(row: Mapping[str, Any], ranking: Ranking) -> str:
+def _p(row: Mapping[Any, Any], ranking: Ranking) -> str:
     if row["method"] == ranking.control:
         return "held against"
     return _or(row["p"], ".3g", "")

@@ -81,20 +81,31 @@ def front_plot(
     return _html(figure)
 
 
-def progress_plot(evaluations: pd.DataFrame, objective: Metric, metrics: Mapping[str, Metric]) -> Html:
-    """Return one objective over a run: every evaluation, and the best so far."""
+def progress_plot(
+    evaluations: pd.DataFrame, drawn: pd.DataFrame, objective: Metric, metrics: Mapping[str, Metric]
+) -> Html:
+    """Return one objective over a run: evaluations, and the best so far.
+
+    Args:
+        evaluations: Every one, numbered from 0.
+        drawn: Those of them to be drawn.
+        objective: What is optimised.
+        metrics: What hovering tells.
+    """
     progress = best_so_far(evaluations, objective)
     figure = _figure("evaluation", objective)
-    rows = finite(evaluations.assign(evaluation=range(len(evaluations))), objective.name)
+    rows = finite(drawn, objective.name)
     place = Metric("evaluation", "1", "min")
     allowed = feasible_rows(rows)
     for chosen, name, symbol in ((~allowed, "infeasible", "circle-open"), (allowed, "evaluations", "circle")):
         marks = {"color": GREY, "size": 7, "symbol": symbol, "line": {"width": 1.5 * (name == "infeasible")}}
         _add_points(figure, rows[chosen], place, objective, name, metrics, marker=marks)
+    figure.update_xaxes(range=(-0.02 * max(len(evaluations), 10), 1.02 * max(len(evaluations), 1)))
     best = progress.dropna(subset="best")
+    grew = best[best["best"].ne(best["best"].shift()) | (best.index == len(progress) - 1)]
     figure.add_scatter(
-        x=best["evaluation"],
-        y=best["best"],
+        x=grew["evaluation"],
+        y=grew["best"],
         name="best so far",
         line={"color": BLUE, "shape": "hv", "width": 2},
         hoverinfo="skip",

@@ -60,7 +60,8 @@
       traces.push({ index, ids, x, y });
     });
     if (!traces.length) continue;
-    const whole = ["xaxis", "yaxis"].map((axis) => plot.layout[axis].range && [...plot.layout[axis].range]);
+    // What autorange made of no points is no range to go back to.
+    const whole = ["xaxis", "yaxis"].map((name) => plot.layout[name]).map((axis) => !axis.autorange && [...axis.range]);
     plots.push({ plot, traces, whole });
     plot.on("plotly_click", (event) => {
       const id = event.points[0].customdata;

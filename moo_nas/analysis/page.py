@@ -66,7 +66,7 @@ tr.chosen > td:first-child { box-shadow: inset 4px 0 #D55E00; }
 .filter { display: flex; flex-wrap: wrap; gap: 8px 22px; align-items: baseline; font-size: 0.9rem;
   margin: 0 0 14px; padding: 10px 12px; background: #f1f4f8; border-radius: 6px; }
 .filter input { font: inherit; padding: 3px 6px; border: 1px solid #6b7681; border-radius: 4px;
-  background: #fff; color: inherit; width: 7.5em; max-width: 100%; }
+  background: #fff; color: inherit; width: 8.6em; max-width: 100%; }
 .filter input[type="search"] { width: 22em; }
 .filter input::placeholder { color: #626c76; }
 .filter button { font: inherit; padding: 3px 12px; border: 1px solid #0072B2; border-radius: 4px;
@@ -103,7 +103,7 @@ summary { cursor: pointer; color: #005a8c; }
   svg.architecture { width: 100%; height: auto; max-width: 440px; }
   tr, svg, .plotly-graph-div { break-inside: avoid; }
   .modebar, .filter { display: none; }
-  svg.parallel { width: 100%; height: auto; }
+  svg.parallel, svg.ranks, svg.reach { max-width: 100%; height: auto; }
 }
 </style>
 <script>$plotly</script>

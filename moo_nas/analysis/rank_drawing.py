@@ -53,9 +53,9 @@ def critical_difference_svg(methods: Sequence[str], found: Nemenyi, title: str =
     parts += _difference(found.difference, at, high, top)
     for place, group in enumerate(found.groups):
         ends = found.ranks[list(group)]
-        level = top + 12 + _BAR * place
+        beneath = top + 12 + _BAR * place
         parts.append(
-            f'<path d="M{at(ends.min()) - 5:.1f} {level}H{at(ends.max()) + 5:.1f}" stroke="#222222" '
+            f'<path d="M{at(ends.min()) - 5:.1f} {beneath}H{at(ends.max()) + 5:.1f}" stroke="#222222" '
             'fill="none" stroke-width="5"/>'
         )
     for place, column in enumerate(order):

@@ -144,7 +144,7 @@ def _plots(
         )
         parts.append(note(words_))
     if len(chosen) == 1:
-        parts.append(progress_plot(rows, chosen[0], named))
+        parts.append(progress_plot(evaluations, rows, chosen[0], named))
     others = chosen[1:] or shown[1:]
     parts += [front_plot(rows, front, x, shown[0], measured, named, limits) for x in others]
     parts += [Html('<div class="preview" aria-live="polite"></div>'), data_script(rows, front, shown, genes)]

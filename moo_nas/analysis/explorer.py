@@ -92,7 +92,7 @@ def filter_form(rows: pd.DataFrame, metrics: Sequence[Metric], genes: Sequence[s
         f"{''.join(fields)}"
         '<span class="wide"><label for="filter-words"><b>architecture has</b></label> '
         '<input id="filter-words" type="search" list="filter-genes" autocomplete="off" '
-        f'placeholder="words, or a gene: {text(example)}"></span>'
+        f'placeholder="words, or {text(example)}"></span>'
         f'<datalist id="filter-genes">{options}</datalist>'
         '<button type="reset">Show all</button> <output aria-live="polite"></output></form>'
     )

@@ -27,6 +27,8 @@ def parallel_coordinates(front: pd.DataFrame, metrics: Sequence[Metric], genes: 
     Better is up on the axes of metrics; a line's colour follows the first of them. Of a gene the choices
     stand in order, and the lines through one choice side by side, in the order of the first metric.
 
+    Nothing of fewer than two rows or three axes.
+
     Args:
         front: The rows, their index the number of the evaluation.
         metrics: The metrics to have an axis, the first decides colours.
@@ -43,6 +45,8 @@ def parallel_coordinates(front: pd.DataFrame, metrics: Sequence[Metric], genes: 
     n_all = len(rows)
     rows = rows.iloc[np.unique(np.linspace(0, n_all - 1, min(n_all, MOST)).round().astype(int))]
     varying = [gene for gene in known if front[gene].nunique() > 1]
+    if len(shown) + len(varying) < 3:
+        return Html()  # two metrics are what the plot of the front shows
     heights = [_metric_heights(rows[m.name].to_numpy(dtype=np.float64), m) for m in shown]
     heights += [_gene_heights(rows[gene]) for gene in varying]
     widths = [_METRIC] * len(shown) + [_gene_width(rows[gene]) for gene in varying]

@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from typing import Any, Literal
 from xml.etree import ElementTree
 
@@ -42,8 +43,11 @@ def svg_png(svg: str, scale: float = 2.0) -> bytes:
             artist.set_transform(Affine2D().translate(*corner) + axes.transData)
             axes.add_artist(artist)
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", dpi=96 * scale, metadata={"Software": None})
+    with warnings.catch_warnings():
+        # A name may be in a script that the font lacks; boxes are no reason to fail.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        FigureCanvasAgg(figure)
+        figure.savefig(buffer, format="png", dpi=96 * scale, metadata={"Software": None})
     return buffer.getvalue()
 
 

@@ -255,10 +255,16 @@ def _figure(x: Metric | str, y: Metric | str) -> go.Figure:
         hoverlabel={"align": "left", "bgcolor": "white", "font": {"size": 12, "color": "black"}},
         hovermode="closest",
         font={"family": "system-ui, sans-serif", "size": 13},
-        xaxis={**axis, "title": escape(axis_label(x) if isinstance(x, Metric) else x)},
-        yaxis={**axis, "title": escape(axis_label(y) if isinstance(y, Metric) else y)},
+        xaxis={**axis, "title": _axis_title(x)},
+        yaxis={**axis, "title": _axis_title(y)},
     )
     return figure
+
+
+def _axis_title(what: Metric | str) -> str:
+    """Return what an axis is called; a long name in two lines, for narrow pages."""
+    label = axis_label(what) if isinstance(what, Metric) else what
+    return escape(label).replace("      ", "<br>" if len(label) > 38 else "      ")
 
 
 def _make_room(figure: go.Figure, rows: pd.DataFrame) -> None:

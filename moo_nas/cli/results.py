@@ -36,6 +36,7 @@ def show(
 ) -> None:
     """Show one architecture of a run: genes, metrics, layers with their costs, and a drawing."""
     found = look_up(Run.load(run), arch)
+    file = None if out is None else write_drawing(found, out)
     print_architecture(found, OUT)
-    if out is not None:
-        OUT.print(f"File: {write_drawing(found, out)}")
+    if file is not None:
+        OUT.print(f"File: {file}")

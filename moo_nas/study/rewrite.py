@@ -46,6 +46,9 @@ def report(
                 "The report of one folder is written there, as it was asked for: leave out options."
             )
         return _again(folders[0])
+    for folder in folders:
+        if [other.resolve() for other in folders].count(folder.resolve()) > 1:
+            raise InputError(f"{folder} is given twice.")
     runs = {folder: load_run(folder) for folder in folders}
     _same_problem(runs)
     named = _named(runs)

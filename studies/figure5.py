@@ -6,7 +6,7 @@ table of blocks measured here), and an A100 and a Snapdragon 855 (the least late
 peaks allow). In the MnasNet space, with published ImageNet error and latency: the boards ZCU102 and VCK190.
 
 Run:     python studies/figure5.py [--smoke] [--jobs N]
-Takes:   about 5 minutes on two cores; reads MOO_NAS_DATA.
+Takes:   about 30 minutes on two busy cores, 15 s with --smoke; reads MOO_NAS_DATA.
 Writes:  studies/results/figure5.csv, .png and .svg; runs/figure5/ (every run); with --smoke all of it
          under runs/smoke/.
 """

@@ -34,7 +34,7 @@ def critical_difference_svg(methods: Sequence[str], found: Nemenyi, title: str =
     order = np.argsort(found.ranks, kind="stable")
     n, left = len(order), (len(order) + 1) // 2
     high = max(n, 2)
-    top = 88 + 24 * bool(title)
+    top = 88.0 + 24 * bool(title)
 
     beside = 70 + _LETTER * max(len(_cut(name)) for name in methods)
     start, stop = beside, beside + _AXIS

@@ -59,14 +59,14 @@ def critical_difference_svg(methods: Sequence[str], found: Nemenyi, title: str =
             'fill="none" stroke-width="5"/>'
         )
     for place, column in enumerate(order):
-        rank, on_left = float(found.ranks[column]), place < left
+        mean, on_left = float(found.ranks[column]), place < left
         row = place if on_left else n - 1 - place
         level = top + _BAR * len(found.groups) + 22 + _ROW * row
         end, anchor = (start - 12, "end") if on_left else (stop + 12, "start")
-        line = f"M{at(rank):.1f} {top}V{level}H{end:.1f}"
+        line = f"M{at(mean):.1f} {top}V{level}H{end:.1f}"
         parts.append(f'<path d="{line}" stroke="#555555" fill="none" stroke-width="1"/>')
         name = _cut(methods[column])
-        words = f"{name}  {rank:.2f}" if on_left else f"{rank:.2f}  {name}"
+        words = f"{name}  {mean:.2f}" if on_left else f"{mean:.2f}  {name}"
         parts.append(_text(end + (-5 if on_left else 5), level + 4, words, anchor, 13))
     height = top + _BAR * len(found.groups) + 22 + _ROW * left
     told = "; ".join(f"{methods[i]} {found.ranks[i]:.2f}" for i in order)

@@ -97,8 +97,8 @@ def layer_table(architecture: Architecture, image_size: int, n_classes: int) -> 
 
     Example:
         >>> a = Architecture.parse("stem_k3_s2_c16 ibn_d1_k3_s2_e6_c24 pool_conv_c1280")
-        >>> layer_table(a, 32, 10)[["block", "layer", "params"]].iloc[0].tolist()
-        ['stem', 'conv 3x3 /2', 464]
+        >>> layer_table(a, 32, 10)[["block", "layer"]].iloc[0].tolist()
+        ['stem', 'conv 3x3 /2']
     """
     try:
         blocks = architecture.blocks(image_size, n_classes)

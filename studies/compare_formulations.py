@@ -94,7 +94,7 @@ CASES = {
     "raspi4": Case(cell("raspi4"), "val_error", ("latency_ms",)),
     "edgegpu": Case(cell("edgegpu"), "val_error", ("latency_ms", "energy_mj")),
     "eyeriss": Case(cell("eyeriss"), "val_error", ("latency_ms", "energy_mj")),
-    "accel-nasbench": Case(lambda _: MnasNet("zcu102"), "top1_error", ("latency_ms",)),
+    "accel-nasbench": Case(lambda _: MnasNet(device="zcu102"), "top1_error", ("latency_ms",)),
     "haenas": Case(lambda options: HaeNAS(**options.problem), "score", ("latency_ms",), 3, 100, False),
 }
 

@@ -63,7 +63,7 @@ class Case:
     make: Callable[[Options], NASProblem]
     score: str
     costs: tuple[str, ...]
-    seeds: int = 5
+    seeds: int = 10
     budget: int = 200
     reads_tables: bool = True
 

@@ -115,7 +115,8 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
 
     def evaluations(self, genomes: npt.ArrayLike) -> Evaluations:
         """Return the measurements of genomes ``(n, n_var)``; real numbers are rounded to choices."""
-        return self.evaluator.evaluate(self.genomes(genomes), self.metrics, self.optional_metrics)
+        optional = [metric for metric in self.optional_metrics if metric not in self.metrics]
+        return self.evaluator.evaluate(self.genomes(genomes), self.metrics, optional)
 
     def genomes(self, x: npt.ArrayLike) -> IntArray:
         """Return canonical genomes for a matrix ``(n, n_var)`` of whatever numbers an algorithm makes."""

@@ -88,7 +88,7 @@ def compare(
     stops = Stops(budget, max_seconds, stagnation)
     runner = Runner(n_jobs, timeout_s)
     check_grid(grid)
-    judge = problem.formulation if judge is None else judge
+    judge = problem.formulation if judge is None else problem.under(judge).formulation
     numbers = range(seeds) if isinstance(seeds, int) else seeds
     asked = _by_name(formulations)
     solvers = dict(algorithms) if isinstance(algorithms, Mapping) else {name: name for name in algorithms}
@@ -182,7 +182,8 @@ class _Method:
         ends = plan.ends(stops.budget)
         plan.check(algorithm)
         ready = [set_up(algorithm, problem.under(f), seed, start).problem for f in plan.formulations]
-        definition = define(ready[0].also_measuring(plan.metrics), description, stops, seed, start, runner)
+        metrics = [metric for part in ready for metric in part.formulation.metrics]
+        definition = define(ready[0].also_measuring(metrics), description, stops, seed, start, runner)
         if len(ends) > 1:
             definition = {**definition, "formulation": plan.settings}
         return cls(name, seed, plan, algorithm, description, stops, start, runner, definition)

@@ -1,10 +1,12 @@
 """The exact front, of problems that know it."""
 
+import copy
 from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
 from moo_nas.errors import InputError
+from moo_nas.evaluation import Evaluator
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
 
@@ -24,10 +26,21 @@ def exact_front(problem: NASProblem, formulation: Formulation) -> pd.DataFrame |
     """
     if not isinstance(problem, KnowsFront):
         return None
-    if not all(meter.instant for meter in problem.evaluator.meters(formulation.metrics)):
+    evaluator = problem.evaluator
+    meters = evaluator.meters(formulation.metrics)
+    given = {metric.name for meter in meters for metric in meter.metrics}
+    if not (set(formulation.metrics) <= given and all(meter.instant for meter in meters)):
         return None
+    # Without the formulas that every table has: of all networks of a table they take long.
+    light = copy.copy(problem)
+    light.evaluator = Evaluator(
+        *(problem.space, meters, evaluator.seed, evaluator.store, evaluator.runner),
+        n_reference=evaluator.n_reference,
+        pool=evaluator.pool,
+    )
+    light.extra_metrics = light.optional_metrics = ()
     try:
-        front: pd.DataFrame = problem.exact_front(formulation)
+        front: pd.DataFrame = light.exact_front(formulation)
     except InputError:
         # No network keeps the limits, or this formulation's front cannot be computed.
         return None

@@ -62,11 +62,6 @@ class Plan(ABC):
     def settings(self) -> dict[str, Any]:
         """What it was given, as JSON."""
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The metrics that some part reads."""
-        return tuple(dict.fromkeys(metric for f in self.formulations for metric in f.metrics))
-
     @abstractmethod
     def shares(self) -> Sequence[float]:
         """Return each part's share of the budget; their sum is 1."""
@@ -300,7 +295,7 @@ def _best(run: Run, score: str) -> tuple[IntArray, float] | None:
 def two_stage(
     objectives: Sequence[str] | None, limits: Mapping[str, float], default: Sequence[str]
 ) -> TwoStage:
-    """The best of the first objective, then the least cost near it while the score stays within 5 %."""
+    """The best of the first objective, then the least cost near it within a tolerance of the score."""
     if limits:
         raise FormulationError("'two-stage' takes no limits: its tolerance is what limits the score.")
     score, *costs = objectives or default

@@ -188,8 +188,10 @@ def _ranks(found: Compared) -> list[Html]:
         headings = ["method", "runs", "median", "mean rank", "p (Wilcoxon, Holm)", "A12"]
         words = f"Each method is held against {ranking.control}, which has the best mean rank over the seeds."
         if np.isfinite(ranking.friedman_p):
-            alike = "could be chance" if ranking.friedman_p > ALPHA else "are no chance"
-            words += f" Friedman's test: p = {ranking.friedman_p:.3g}, all differences {alike} at {ALPHA:g}."
+            alike = "could be chance" if ranking.friedman_p > ALPHA else "are more than chance"
+            words += (
+                f" Friedman's test: p = {ranking.friedman_p:.3g}, ranks so far apart {alike} at {ALPHA:g}."
+            )
         words += (
             " A12 is how often a run of the method is better than one of that, 0.5 being no difference. "
             "Methods under one bar are not told apart by Nemenyi's test."

@@ -10,9 +10,12 @@ from rich.table import Table
 
 from moo_nas.analysis.error_cards import error_cards
 from moo_nas.analysis.provenance import doubts, energy_words
+from moo_nas.analysis.style import number, quantity
 from moo_nas.analysis.tables import Measured, is_outside, outside_summary
+from moo_nas.analysis.terminal_drawing import terminal_drawing
 from moo_nas.study import Comparison, Run
 from moo_nas.study.publish import taken
+from moo_nas.study.shown import Shown
 
 SHOWN_ROWS = 12
 
@@ -112,3 +115,35 @@ def _print_taken(record: Mapping[str, Any], file: str, out: Console) -> None:
         out.print(f"{what} are doubtful: {fault}{more}.", markup=False)
     if record.get("energy"):
         out.print(f"Energy of the search itself: {energy_words(record['energy'])}.", markup=False)
+
+
+def print_architecture(shown: Shown, out: Console) -> None:
+    """Print one architecture of a run: what it is, what was measured, what each layer costs, a drawing."""
+    out.print(str(shown.architecture))
+    if shown.evaluation is None:
+        out.print("This run did not evaluate it.")
+    else:
+        kind = (
+            "of the front" if shown.on_front else "within the limits" if shown.feasible else "beyond a limit"
+        )
+        state = f"failed: {shown.reason}" if shown.reason else kind
+        out.print(f"Evaluation {shown.evaluation}, {state}.")
+        for metric, value in shown.metrics.items():
+            out.print(f"  {metric.name}: {quantity(metric, value)}", markup=False)
+    out.print("Genes: " + ", ".join(f"{name}={choice}" for name, choice in shown.genes.items()), markup=False)
+    if shown.layers is None:
+        out.print("It is known by its choices alone: there are no layers, and there is nothing to draw.")
+        return
+    out.print()
+    out.print(terminal_drawing(shown.architecture, out.width), no_wrap=True, crop=False)
+    out.print()
+    costs = [str(name) for name in shown.layers if name not in ("block", "layer", "shape")]
+    table = Table("block", "layer", "shape", box=None, pad_edge=False, header_style="bold")
+    for name in costs:
+        table.add_column(name, justify="right")
+    for row in shown.layers.to_dict("records"):
+        table.add_row(row["block"], row["layer"], row["shape"], *(number(row[name]) for name in costs))
+    table.add_row(
+        "all", "", f"{shown.image_size} pixels", *(number(shown.layers[name].sum()) for name in costs)
+    )
+    out.print(table)

@@ -73,6 +73,10 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
             problem.evaluator.recall(f"{name}/{stable_hash(value)}", lambda value=value: value)  # type: ignore[misc]
         return problem
 
+    def confined(self, genomes: IntArray) -> Self:
+        """Return the same problem where algorithms propose these genomes ``(n, n_var)`` alone."""
+        return self._with(evaluator=self.evaluator.confined(genomes))
+
     def also_measuring(self, metrics: Iterable[str], optional: bool = False) -> Self:
         """Return the same problem with more metrics measured than the formulation reads.
 
@@ -117,7 +121,8 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
 
     def evaluations(self, genomes: npt.ArrayLike) -> Evaluations:
         """Return the measurements of genomes ``(n, n_var)``; real numbers are rounded to choices."""
-        return self.evaluator.evaluate(self.genomes(genomes), self.metrics, self.optional_metrics)
+        optional = [metric for metric in self.optional_metrics if metric not in self.metrics]
+        return self.evaluator.evaluate(self.genomes(genomes), self.metrics, optional)
 
     def genomes(self, x: npt.ArrayLike) -> IntArray:
         """Return canonical genomes for a matrix ``(n, n_var)`` of whatever numbers an algorithm makes."""

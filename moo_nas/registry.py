@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from moo_nas.errors import InputError, unknown
 
-Kind = Literal["problem", "algorithm", "formulation"]
+Kind = Literal["problem", "algorithm", "formulation", "plan"]
 
 
 def names(kind: Kind) -> list[str]:

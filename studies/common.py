@@ -13,7 +13,6 @@ from moo_nas.meters.predictors import (
     Regressor,
     Ridge,
 )
-from moo_nas.study import Comparison
 
 HERE = Path(__file__).parent
 # What studies of hardware costs compare; the perceptron takes one-hot genes, the others cost features.
@@ -68,27 +67,17 @@ class Options:
         return path
 
 
-def arguments(description: str | None) -> Options:
-    """Return the options of the command line."""
-    parser = argparse.ArgumentParser(
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Return what reads a study's command line."""
+    made = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--smoke", action="store_true", help="tiny: shows that it runs")
-    parser.add_argument("--jobs", type=int, default=-1, help="processes that measure (default: every core)")
-    given = parser.parse_args()
+    made.add_argument("--smoke", action="store_true", help="tiny: shows that it runs")
+    made.add_argument("--jobs", type=int, default=-1, help="processes that measure (default: every core)")
+    return made
+
+
+def arguments(description: str | None) -> Options:
+    """Return the options of the command line."""
+    given = parser(description).parse_args()
     return Options(given.smoke, given.jobs)
-
-
-def publish(comparison: Comparison, options: Options, study: str) -> None:
-    """Write a comparison's tidy table and picture to the results, and print the medians."""
-    table = comparison.table
-    target = options.results / f"{study}.csv"
-    table.to_csv(target, index=False)
-    if comparison.folder is not None:
-        (options.results / f"{study}.png").write_bytes((comparison.folder / "comparison.png").read_bytes())
-    ran = table[table["stop_reason"] != "refused"]
-    columns = ["hypervolume", "front_size", *(c for c in table.columns if c.startswith("best_"))]
-    print(ran.groupby("method", sort=False)[columns].median().to_string(float_format="%.4g"))
-    for method, reason in comparison.refused.items():
-        print(f"{method}: refused. {reason}")
-    print(f"Results: {target}")

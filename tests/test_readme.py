@@ -36,6 +36,11 @@ def test_each_command_runs(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     program, verb, *rest = shlex.split(command)
     assert program == "moo-nas"
+    if verb in ("show", "report"):
+        searched = next(line for line in SHELL[1] if f"--out {rest[0]}" in line)
+        assert main([*shlex.split(searched)[1:], "--budget", "8", *SMALL]) == DONE
+        assert main([verb, *rest]) == DONE
+        return
     small = (
         [] if verb == "list" else ["--n", "10", *SMALL] if verb == "proxies" else ["--budget", "8", *SMALL]
     )

@@ -3,9 +3,9 @@
 from math import comb
 
 import numpy as np
-from pymoo.util.ref_dirs import get_reference_directions
 
 from moo_nas.arrays import FloatArray
+from moo_nas.formulations.spread import das_dennis
 
 _SMALL = 1e-6  # of a weight or a length that would be 0
 
@@ -28,8 +28,7 @@ def directions(n_obj: int, n: int) -> FloatArray:
         partitions += 1
     below, above = (comb(p + n_obj - 1, n_obj - 1) for p in (partitions, partitions + 1))
     partitions += n - below > above - n
-    made: FloatArray = get_reference_directions("das-dennis", n_obj, n_partitions=partitions)
-    return made
+    return das_dennis(n_obj, partitions)[::-1].copy()
 
 
 def scaled(f: FloatArray, front: FloatArray) -> FloatArray:

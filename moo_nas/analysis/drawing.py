@@ -1,6 +1,7 @@
 """An architecture as a picture: inline SVG in the manner of Figure 5 of HaeNAS."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from html import escape
 
 from moo_nas.analysis.cell_drawing import cell_size, draw_cell
@@ -27,28 +28,13 @@ def draw_architecture(architecture: Architecture) -> str:
         >>> svg.count("<rect"), "F-IBN" in svg, "x2" in svg
         (3, True, True)
     """
-    stem, head = architecture.stem, architecture.head
-    parts = [
-        _box(
-            0,
-            f"Stem: convolution {stem.kernel}x{stem.kernel}, stride {stem.stride}, {stem.channels} channels",
-            kernel_colour(stem.kernel),
-            ("conv", "stem", f"{stem.kernel}x{stem.kernel}", "x1", str(stem.channels)),
-        )
-    ]
-    cells = cells_of(architecture)
-    for i, stage in enumerate(architecture.stages, start=1):
-        parts.append(_stage(i, stage, cells))
-    order = _HEADS.get(head.order, head.order)
-    inside = (str(head.channels), "head") if head.channels else ("head", "")
-    texts = (order, *inside, "x1", "classes")
-    title = f"Head: {order}" + (f", {head.channels} channels inside" if head.channels else "")
-    parts.append(_box(len(parts), title, _NEUTRAL, texts))
+    parts, cells = parts_of(architecture), cells_of(architecture)
     width, middle = len(parts) * (_WIDTH + _GAP) - _GAP + 2.0, _TOP + _BOX / 2
     arrows = "".join(
         f'<path d="M{x} {middle}h{_GAP - 4}m-3 -3l3 3l-3 3" fill="none" stroke="#666666"/>'
         for x in (1 + i * (_WIDTH + _GAP) - _GAP + 2 for i in range(1, len(parts)))
     )
+    boxes = "".join(_box(place, part) for place, part in enumerate(parts))
     graphs, height = "", float(_HEIGHT)
     for cell, name in cells.items():
         graphs += (
@@ -61,8 +47,50 @@ def draw_architecture(architecture: Architecture) -> str:
         f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" '
         f'font-family="system-ui, sans-serif" text-anchor="middle" '
         f'aria-label="{escape(f"Architecture {architecture}")}">'
-        f"<title>{escape(str(architecture))}</title>{arrows}{''.join(parts)}{graphs}</svg>"
+        f"<title>{escape(str(architecture))}</title>{arrows}{boxes}{graphs}</svg>"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stem, a stage or a head as a drawing has it.
+
+    Attributes:
+        title: What it is, in words.
+        colour: Its kernel's, ``#rrggbb``.
+        above: The operator.
+        inside: The expansion, and the kernel.
+        below: The depth, and the channels put out.
+        se: Has it squeeze-and-excite?
+    """
+
+    title: str
+    colour: str
+    above: str
+    inside: tuple[str, str]
+    below: tuple[str, str]
+    se: bool = False
+
+
+def parts_of(architecture: Architecture) -> list[Part]:
+    """Return what an architecture's drawing is made of, from stem to head.
+
+    Example:
+        >>> _, stage, _ = parts_of(Architecture.parse("stem_k3_s2_c16 ibn_d2_k5_s2_e6_c24 conv_pool_c1280"))
+        >>> stage.above, stage.inside, stage.below
+        ('IBN', ('e6', '5x5'), ('x2', '24'))
+    """
+    stem, head = architecture.stem, architecture.head
+    size = f"{stem.kernel}x{stem.kernel}"
+    title = f"Stem: convolution {size}, stride {stem.stride}, {stem.channels} channels"
+    below = ("x1", str(stem.channels))
+    parts = [Part(title, kernel_colour(stem.kernel), "conv", ("stem", size), below)]
+    cells = cells_of(architecture)
+    parts += [_stage(i, stage, cells) for i, stage in enumerate(architecture.stages, start=1)]
+    order = _HEADS.get(head.order, head.order)
+    inside = (str(head.channels), "head") if head.channels else ("head", "")
+    title = f"Head: {order}" + (f", {head.channels} channels inside" if head.channels else "")
+    return [*parts, Part(title, _NEUTRAL, order, inside, ("x1", "classes"))]
 
 
 def cells_of(architecture: Architecture) -> dict[Cell, str]:
@@ -114,53 +142,50 @@ def kernel_legend(kernels: Iterable[int], se: bool = True) -> str:
     )
 
 
-def _stage(place: int, stage: Stage | CellStage | ResidualStage, cells: dict[Cell, str]) -> str:
-    depth, channels = f"x{stage.depth}", str(stage.channels)
+def _stage(place: int, stage: Stage | CellStage | ResidualStage, cells: dict[Cell, str]) -> Part:
+    below = (f"x{stage.depth}", str(stage.channels))
     if isinstance(stage, CellStage):
-        title = f"Stage {place}: {stage.depth} cells {stage.cell}, {channels} channels"
-        return _box(place, title, _CELL, ("cell", cells[stage.cell], "", depth, channels))
+        title = f"Stage {place}: {stage.depth} cells {stage.cell}, {stage.channels} channels"
+        return Part(title, _CELL, "cell", (cells[stage.cell], ""), below)
+    size, colour = f"{stage.kernel}x{stage.kernel}", kernel_colour(stage.kernel)
     if isinstance(stage, ResidualStage):
         title = (
-            f"Stage {place}: residual {stage.kernel}x{stage.kernel}, depth {stage.depth}, "
-            f"stride {stage.stride}, {channels} channels"
+            f"Stage {place}: residual {size}, depth {stage.depth}, stride {stage.stride}, "
+            f"{stage.channels} channels"
         )
-        texts = ("residual", f"/{stage.stride}", f"{stage.kernel}x{stage.kernel}", depth, channels)
-        return _box(place, title, kernel_colour(stage.kernel), texts)
+        return Part(title, colour, "residual", (f"/{stage.stride}", size), below)
     title = (
-        f"Stage {place}: {_WORDS.get(stage.operator, stage.operator)} {stage.kernel}x{stage.kernel}, "
-        f"expansion {stage.expansion}, depth {stage.depth}, stride {stage.stride}, {channels} channels"
+        f"Stage {place}: {_WORDS.get(stage.operator, stage.operator)} {size}, expansion {stage.expansion}, "
+        f"depth {stage.depth}, stride {stage.stride}, {stage.channels} channels"
         + (f", squeeze-and-excite {stage.se:g}" if stage.se else "")
     )
-    texts = (
-        _LABELS.get(stage.operator, stage.operator),
-        f"e{stage.expansion}",
-        f"{stage.kernel}x{stage.kernel}",
-        depth,
-        channels,
-    )
-    return _box(place, title, kernel_colour(stage.kernel), texts, bool(stage.se))
+    operator = _LABELS.get(stage.operator, stage.operator)
+    return Part(title, colour, operator, (f"e{stage.expansion}", size), below, bool(stage.se))
 
 
-def _box(place: int, title: str, colour: str, texts: tuple[str, str, str, str, str], se: bool = False) -> str:
+def _box(place: int, part: Part) -> str:
     """Return one block: above, two lines inside, two below."""
     x = 1 + place * (_WIDTH + _GAP)
-    middle, ink = x + _WIDTH / 2, text_colour(colour)
+    middle, ink = x + _WIDTH / 2, text_colour(part.colour)
+    # A line alone stands in the middle.
+    upper = _TOP + (22 if part.inside[1] else 30)
     lines = (
-        (_TOP - 6, 11, "#222222", "normal"),
-        (_TOP + 22, 16, ink, "bold"),
-        (_TOP + 39, 11, ink, "normal"),
-        (_TOP + _BOX + 17, 14, "#222222", "bold"),
-        (_TOP + _BOX + 32, 11, "#555555", "normal"),
+        (part.above, _TOP - 6, 11, "#222222", "normal"),
+        (part.inside[0], upper, 16, ink, "bold"),
+        (part.inside[1], _TOP + 39, 11, ink, "normal"),
+        (part.below[0], _TOP + _BOX + 17, 14, "#222222", "bold"),
+        (part.below[1], _TOP + _BOX + 32, 11, "#555555", "normal"),
     )
     written = "".join(
         f'<text x="{middle}" y="{y}" font-size="{size}" font-weight="{weight}" fill="{fill}">'
         f"{escape(text)}</text>"
-        for text, (y, size, fill, weight) in zip(texts, lines, strict=True)
+        for text, y, size, fill, weight in lines
+        if text
     )
-    mark = _disc(x + _WIDTH - 1, _TOP + 3) if se else ""
+    mark = _disc(x + _WIDTH - 1, _TOP + 3) if part.se else ""
     return (
-        f'<g><title>{escape(title)}</title><rect x="{x}" y="{_TOP}" width="{_WIDTH}" height="{_BOX}" rx="5" '
-        f'fill="{colour}" stroke="#333333"/>{mark}{written}</g>'
+        f'<g><title>{escape(part.title)}</title><rect x="{x}" y="{_TOP}" width="{_WIDTH}" height="{_BOX}" '
+        f'rx="5" fill="{part.colour}" stroke="#333333"/>{mark}{written}</g>'
     )
 
 

@@ -21,7 +21,7 @@ from moo_nas.analysis.tables import (
     best_so_far,
     feasible_rows,
     finite,
-    hypervolume_band,
+    indicator_band,
     staircase,
 )
 from moo_nas.meters import Metric
@@ -146,7 +146,7 @@ def comparison_png(
     panels = figure.subplots(1, 2 if pair else 1, squeeze=False)[0]
     methods = looks(curves["method"] if len(curves) else [])
     for place, (method, look) in enumerate(methods.items()):
-        band = hypervolume_band(curves, method)
+        band = indicator_band(curves, method)
         step = max(1, len(band) // 8)
         panels[0].fill_between(
             band.index, band["low"], band["high"], step="post", color=look.colour, alpha=0.13, lw=0

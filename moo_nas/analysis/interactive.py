@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import plotly.io
@@ -28,11 +29,13 @@ from moo_nas.analysis.tables import (
     best_so_far,
     feasible_rows,
     finite,
-    hypervolume_band,
+    indicator_band,
     staircase,
 )
 from moo_nas.arrays import stable_hash
 from moo_nas.meters import Metric
+
+HYPERVOLUME = Metric("hypervolume", "1", "max")
 
 
 def front_plot(
@@ -44,7 +47,11 @@ def front_plot(
     metrics: Mapping[str, Metric],
     limits: Mapping[str, float],
 ) -> Html:
-    """Return all evaluations and the front in two metrics; hovering tells architecture and metrics."""
+    """Return evaluations and the front in two metrics; hovering tells architecture and metrics.
+
+    Points carry the numbers of their evaluations (the tables' index), by which the page finds what there
+    is to tell (:func:`~moo_nas.analysis.explorer.data_script`).
+    """
     every, best = finite(evaluations, x.name, y.name), finite(front, x.name, y.name)
     allowed = feasible_rows(every)
     figure = _figure(x, y)
@@ -62,7 +69,7 @@ def front_plot(
         error = {"array": columns.spreads(rows), "thickness": 1.2, "width": 3}
         marks = {"color": VERMILLION, "symbol": "diamond", "size": 8, "line": {"color": "white", "width": 1}}
         bars = {"error_x" if other is y else "error_y": error}
-        _add_points(figure, rows, x, y, "front, measured", metrics, marker=marks, **bars)
+        _add_points(figure, rows, x, y, "front, measured", metrics, numbered=False, marker=marks, **bars)
     for metric, add in ((x, figure.add_vline), (y, figure.add_hline)):
         if metric.name in limits:
             limit = limits[metric.name]
@@ -74,26 +81,58 @@ def front_plot(
     return _html(figure)
 
 
-def progress_plot(evaluations: pd.DataFrame, objective: Metric, metrics: Mapping[str, Metric]) -> Html:
-    """Return one objective over a run: every evaluation, and the best so far."""
+def progress_plot(
+    evaluations: pd.DataFrame, drawn: pd.DataFrame, objective: Metric, metrics: Mapping[str, Metric]
+) -> Html:
+    """Return one objective over a run: evaluations, and the best so far.
+
+    Args:
+        evaluations: Every one, numbered from 0.
+        drawn: Those of them to be drawn.
+        objective: What is optimised.
+        metrics: What hovering tells.
+    """
     progress = best_so_far(evaluations, objective)
     figure = _figure("evaluation", objective)
-    rows = finite(evaluations.assign(evaluation=range(len(evaluations))), objective.name)
+    rows = finite(drawn, objective.name)
     place = Metric("evaluation", "1", "min")
     allowed = feasible_rows(rows)
     for chosen, name, symbol in ((~allowed, "infeasible", "circle-open"), (allowed, "evaluations", "circle")):
         marks = {"color": GREY, "size": 7, "symbol": symbol, "line": {"width": 1.5 * (name == "infeasible")}}
         _add_points(figure, rows[chosen], place, objective, name, metrics, marker=marks)
+    figure.update_xaxes(range=(-0.02 * max(len(evaluations), 10), 1.02 * max(len(evaluations), 1)))
     best = progress.dropna(subset="best")
+    grew = best[best["best"].ne(best["best"].shift()) | (best.index == len(progress) - 1)]
     figure.add_scatter(
-        x=best["evaluation"],
-        y=best["best"],
+        x=grew["evaluation"],
+        y=grew["best"],
         name="best so far",
         line={"color": BLUE, "shape": "hv", "width": 2},
         hoverinfo="skip",
     )
     if len(rows):
         figure.update_yaxes(range=view(rows[objective.name], best["best"]))
+    return _html(figure)
+
+
+def convergence_plot(grown: pd.DataFrame, n: int) -> Html:
+    """Return the hypervolume of the front so far over a run of ``n`` evaluations.
+
+    Args:
+        grown: Columns ``evaluation`` (from 1) and ``hypervolume``, a row wherever it grew.
+        n: How many evaluations there are.
+    """
+    figure = _figure("evaluations", "hypervolume")
+    last = float(grown["hypervolume"].iloc[-1])
+    figure.add_scatter(
+        x=[*grown["evaluation"], n],
+        y=[*grown["hypervolume"], last],
+        mode="lines",
+        name="hypervolume of the front so far",
+        line={"color": BLUE, "shape": "hv", "width": 2},
+        hovertemplate="%{y:.4g} after %{x} evaluations<extra></extra>",
+    )
+    figure.update_layout(height=320)
     return _html(figure)
 
 
@@ -126,11 +165,12 @@ def agreement_plot(measured: pd.DataFrame, columns: Measured, metric: Metric) ->
     return _html(figure)
 
 
-def curves_plot(curves: pd.DataFrame) -> Html:
-    """Return hypervolume over evaluations: median and quartiles of each method's seeds."""
-    figure = _figure("evaluations", Metric("hypervolume", "1", "max"))
+def curves_plot(curves: pd.DataFrame, indicator: Metric = HYPERVOLUME) -> Html:
+    """Return an indicator (a column) over evaluations: median and quartiles of each method's seeds."""
+    figure = _figure("evaluations", short_name(indicator))
+    _make_room(figure, curves)
     for method, look in looks(curves["method"] if len(curves) else ()).items():
-        band = hypervolume_band(curves, method)
+        band = indicator_band(curves, method, indicator.name)
         name = escape(str(method))
         if curves.loc[curves["method"] == method, "seed"].nunique() > 1:
             edge: dict[str, Any] = {"mode": "lines", "line": {"width": 0, "shape": "hv"}, "hoverinfo": "skip"}
@@ -149,9 +189,43 @@ def curves_plot(curves: pd.DataFrame) -> Html:
     return _html(figure)
 
 
+def attainment_plot(attainment: pd.DataFrame, x: Metric, y: Metric) -> Html:
+    """Return what a quarter, half and three quarters of each method's runs attain in two metrics.
+
+    Args:
+        attainment: Corners: ``method, share, metric`` (x's name), ``limit`` (x) and ``best`` (y).
+        x: The metric to the right.
+        y: The metric upwards.
+    """
+    figure = _figure(x, y)
+    rows = attainment[(attainment["metric"] == x.name) & np.isfinite(attainment["best"])]
+    _make_room(figure, rows)
+    for method, look in looks(rows["method"] if len(rows) else ()).items():
+        name = escape(str(method))
+        for share, own in rows[rows["method"] == method].groupby("share"):
+            own = own.sort_values("limit")
+            median = share == 0.5
+            line = _line(look, "hv" if x.goal == "min" else "vh")
+            figure.add_scatter(
+                x=own["limit"],
+                y=own["best"],
+                mode="lines+markers" if median else "lines",
+                marker={"symbol": look.marker[1], "size": 7},
+                name=name,
+                legendgroup=name,
+                showlegend=median,
+                opacity=1.0 if median else 0.5,
+                line=line if median else {**line, "width": 1, "dash": "dot"},
+                hovertemplate=f"{100 * float(share):g} % of the runs of {name}<br>"
+                "%{x:.4g}, %{y:.4g}<extra></extra>",
+            )
+    return _html(figure)
+
+
 def fronts_plot(fronts: pd.DataFrame, x: Metric, y: Metric, metrics: Mapping[str, Metric]) -> Html:
     """Return each method's best-known front, all its seeds together, in two metrics."""
     figure = _figure(x, y)
+    _make_room(figure, fronts)
     for method, look in looks(fronts["method"] if len(fronts) else ()).items():
         rows, name = best_known(fronts, method, x, y), escape(str(method))
         shape = "hv" if x.goal == "min" else "vh"
@@ -181,10 +255,22 @@ def _figure(x: Metric | str, y: Metric | str) -> go.Figure:
         hoverlabel={"align": "left", "bgcolor": "white", "font": {"size": 12, "color": "black"}},
         hovermode="closest",
         font={"family": "system-ui, sans-serif", "size": 13},
-        xaxis={**axis, "title": escape(axis_label(x) if isinstance(x, Metric) else x)},
-        yaxis={**axis, "title": escape(axis_label(y) if isinstance(y, Metric) else y)},
+        xaxis={**axis, "title": _axis_title(x)},
+        yaxis={**axis, "title": _axis_title(y)},
     )
     return figure
+
+
+def _axis_title(what: Metric | str) -> str:
+    """Return what an axis is called; a long name in two lines, for narrow pages."""
+    label = axis_label(what) if isinstance(what, Metric) else what
+    return escape(label).replace("      ", "<br>" if len(label) > 38 else "      ")
+
+
+def _make_room(figure: go.Figure, rows: pd.DataFrame) -> None:
+    """Make a plot higher for a legend of many methods, which where it is narrow stand one below the other."""
+    n = rows["method"].nunique() if "method" in rows else 0
+    figure.update_layout(height=figure.layout.height + 16 * max(n - 3, 0))
 
 
 def _add_points(
@@ -194,18 +280,19 @@ def _add_points(
     y: Metric,
     name: str,
     metrics: Mapping[str, Metric],
+    numbered: bool = True,
     **style: Any,
 ) -> None:
-    if len(rows):
-        figure.add_scatter(
-            x=rows[x.name],
-            y=rows[y.name],
-            mode="markers",
-            name=name,
-            hovertext=_hovers(rows, metrics, name),
-            hoverinfo="text",
-            **style,
-        )
+    """Add rows as points; those that carry their numbers get from the page what hovering tells."""
+    if rows.empty:
+        return
+    style = {"mode": "markers", "name": name, "hoverinfo": "text", **style}
+    if numbered:
+        ids = rows.index.tolist()
+        # The page has each value once: points say which they are, and which columns they are drawn over.
+        figure.add_scatter(x=[], y=[], customdata=ids, meta={"x": x.name, "y": y.name}, **style)
+    else:
+        figure.add_scatter(x=rows[x.name], y=rows[y.name], hovertext=_hovers(rows, metrics, name), **style)
 
 
 def _add_border(

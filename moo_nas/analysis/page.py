@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from numbers import Real
+from pathlib import Path
 from string import Template
 from typing import Any, TypeGuard
 
@@ -56,11 +57,32 @@ code { font: 0.75rem/1.4 ui-monospace, "DejaVu Sans Mono", monospace;
 td code { display: block; max-width: 640px; }
 svg.architecture { display: block; max-width: none; }
 svg.legend { display: block; max-width: 100%; height: auto; margin: 0 0 10px; }
-summary { cursor: pointer; color: #0072B2; }
+svg.parallel { display: block; }
+svg.parallel polyline { pointer-events: stroke; }
+svg.parallel polyline:hover, svg.parallel .chosen { stroke: #D55E00; stroke-width: 4; }
+svg.parallel .out, tr.out { display: none; }
+tr.chosen > td { background: #fff1e5; }
+tr.chosen > td:first-child { box-shadow: inset 4px 0 #D55E00; }
+.filter { display: flex; flex-wrap: wrap; gap: 8px 22px; align-items: baseline; font-size: 0.9rem;
+  margin: 0 0 14px; padding: 10px 12px; background: #f1f4f8; border-radius: 6px; }
+.filter input { font: inherit; padding: 3px 6px; border: 1px solid #6b7681; border-radius: 4px;
+  background: #fff; color: inherit; width: 8.6em; max-width: 100%; }
+.filter input[type="search"] { width: 22em; }
+.filter input::placeholder { color: #626c76; }
+.filter button { font: inherit; padding: 3px 12px; border: 1px solid #0072B2; border-radius: 4px;
+  background: #fff; color: #005a8c; cursor: pointer; }
+.filter :is(input, button):focus-visible { outline: 2px solid #0072B2; outline-offset: 1px; }
+.filter output { flex-basis: 100%; color: #3f4852; }
+.preview { border-left: 4px solid #D55E00; padding: 2px 12px; margin: 8px 0 0; }
+.preview:empty { display: none; }
+.preview p { margin: 4px 0; max-width: none; }
+summary { cursor: pointer; color: #005a8c; }
 @media (max-width: 600px) {
   main { padding: 16px 8px 32px; }
   section { padding: 14px 12px; }
   .lead { font-size: 1.2rem; }
+  .filter b { display: block; }
+  .filter input { width: 6.5em; }
   dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
   dd { margin-bottom: 8px; }
   .cards thead { display: none; }
@@ -80,7 +102,8 @@ summary { cursor: pointer; color: #0072B2; }
   th, td { padding-right: 8px; }
   svg.architecture { width: 100%; height: auto; max-width: 440px; }
   tr, svg, .plotly-graph-div { break-inside: avoid; }
-  .modebar { display: none; }
+  .modebar, .filter { display: none; }
+  svg.parallel, svg.ranks, svg.reach { max-width: 100%; height: auto; }
 }
 </style>
 <script>$plotly</script>
@@ -92,6 +115,7 @@ summary { cursor: pointer; color: #0072B2; }
 <noscript><p class="note">The plots need JavaScript; the tables do not.</p></noscript>
 $body
 </main>
+<script>$script</script>
 </body>
 </html>
 """)
@@ -110,7 +134,11 @@ def text(value: object) -> Html:
 def page(title: str, lead: str, sections: Iterable[Html]) -> str:
     """Return a whole page, with plotly.js in it."""
     return _PAGE.substitute(
-        title=text(title), lead=text(lead), plotly=get_plotlyjs(), body="\n".join(filter(None, sections))
+        title=text(title),
+        lead=text(lead),
+        plotly=get_plotlyjs(),
+        body="\n".join(filter(None, sections)),
+        script=Path(__file__).with_name("page.js").read_text(encoding="utf-8"),
     )
 
 
@@ -125,7 +153,13 @@ def note(words: str) -> Html:
     return Html(f'<p class="note">{text(words)}</p>')
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]], label: str, cards: bool = False) -> Html:
+def table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    label: str,
+    cards: bool = False,
+    numbers: Sequence[object] = (),
+) -> Html:
     """Return a table that scrolls in its own box; numbers are set right.
 
     Args:
@@ -133,14 +167,18 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], label: str,
         rows: Cells: HTML, numbers, or text.
         label: What the table holds, for those who do not see it.
         cards: Is each row a card of its own where the page is narrow?
+        numbers: Of each row, that of its evaluation, by which plots and the filter find it.
     """
     cells = [list(row) for row in rows]
+    marks = [f' data-row="{text(number_)}"' for number_ in numbers] or [""] * len(cells)
     numeric = [any(_is_number(row[i]) for row in cells) for i in range(len(headings))]
     head = "".join(
         f'<th scope="col"{_class("number" if right else "")}>{text(heading)}</th>'
         for heading, right in zip(headings, numeric, strict=True)
     )
-    body = "\n".join(f"<tr>{''.join(map(_cell, row, headings))}</tr>" for row in cells)
+    body = "\n".join(
+        f"<tr{mark}>{''.join(map(_cell, row, headings))}</tr>" for mark, row in zip(marks, cells, strict=True)
+    )
     return Html(
         f'<div class="scroll" tabindex="0" role="region" aria-label="{text(label)}">'
         f"<table{_class('cards' if cards else '')}>\n"

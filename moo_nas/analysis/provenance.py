@@ -1,5 +1,6 @@
 """The part of a page that says what was run, from a run's record."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,10 +48,50 @@ def run_section(record: Mapping[str, Any]) -> Html:
         "machine": words(record.get("machine"), ""),
         "versions": words(record.get("versions"), ""),
         "written": words(record.get("written"), ""),
+        "again": Html(f"<code>{text(record['command'])}</code>") if record.get("command") else "",
     }
     notes = [note(f"{what} are doubtful. {fault}.") for what, fault in doubts(record)]
-    about = [*_formulation(record), *cards_table(record), *_setup(record), *notes]
+    about = [*_formulation(record), *_setup(record), *notes]
     return section("What was run", facts(known), *about)
+
+
+def trust_section(record: Mapping[str, Any], proxies: pd.DataFrame | None = None) -> Html:
+    """Return how far what was searched on can be trusted: predictors' error cards, proxies' repeatability.
+
+    Args:
+        record: The run's.
+        proxies: What ``moo-nas proxies`` found on the problem, if it was asked.
+    """
+    parts: list[object] = [*cards_table(record)]
+    meters = [str(meter.get("meter")) for meter in (record.get("measurement") or {}).get("meters", [])]
+    if proxies is not None and len(proxies):
+        rows = [
+            [
+                str(row["proxy"]),
+                f"{row['repeatability']:.2f} ({row['low']:.2f} to {row['high']:.2f})",
+                "never" if math.isinf(row["seeds_for_0.9"]) else f"{row['seeds_for_0.9']:.0f}",
+                int(row["n"]),
+            ]
+            for row in proxies.to_dict("records")
+        ]
+        headings = ["proxy", "repeatability (95 % interval)", "seeds for 0.9", "networks"]
+        parts += [
+            Html("<h3>How proxies repeat</h3>"),
+            "Spearman's rank correlation of a score with itself under another draw of the weights. What does "
+            "not repeat ranks networks by chance.",
+            table(headings, rows, "The proxies' repeatability"),
+        ]
+    elif "ZeroCost" in meters:
+        name = (record.get("problem") or {}).get("name", "PROBLEM")
+        parts += [
+            Html("<h3>How proxies repeat</h3>"),
+            Html(
+                "<p>Not measured for this run. To have it here: "
+                f"<code>moo-nas proxies {text(name)} --out RUN/proxies.csv</code>, then "
+                "<code>moo-nas report RUN</code>, RUN being this folder.</p>"
+            ),
+        ]
+    return section("How far to trust it", *parts) if parts else Html()
 
 
 def failures_section(evaluations: pd.DataFrame) -> Html:

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import linprog
+from scipy.spatial import ConvexHull
 
 from moo_nas.analysis.indicators import nondominated, objective_matrix
 from moo_nas.analysis.tables import feasible_rows, finite
 from moo_nas.arrays import BoolArray, FloatArray
 from moo_nas.errors import InputError
 from moo_nas.meters import Metric
+
+_FAR = 10.0  # where rows lie between 0 and 1
+_FACETS = 1000  # that rows are held against at a time
 
 
 def best_known_front(runs: Sequence[npt.ArrayLike]) -> FloatArray:
@@ -77,7 +80,8 @@ def supported(f: npt.ArrayLike) -> BoolArray:
 
     .. math:: \exists w \ge 0, \sum_i w_i = 1: \; w \cdot f_j \ge w \cdot f \; \forall j
 
-    one linear program a row. A row that is best together with others counts.
+    by the facets of the convex hull of the rows and all that is worse. A row that is best together with
+    others counts.
 
     Args:
         f: Objectives ``(n, n_obj)``, finite, minimised.
@@ -96,19 +100,18 @@ def supported(f: npt.ArrayLike) -> BoolArray:
         return np.zeros(0, dtype=bool)
     width = np.ptp(rows, axis=0)
     rows = (rows - rows.min(axis=0)) / np.where(width > 0, width, 1.0)
-    n, n_obj = rows.shape
-    found = []
-    for row in rows:
-        # By how little the row can be worse than the best, over all weights: 0 if it is the best.
-        least = linprog(
-            np.r_[np.zeros(n_obj), 1.0],
-            A_ub=np.column_stack([row - rows, -np.ones(n)]),
-            b_ub=np.zeros(n),
-            A_eq=[np.r_[np.ones(n_obj), 0.0]],
-            b_eq=[1.0],
-        )
-        found.append(bool(least.fun <= 1e-9))
-    return np.array(found, dtype=bool)
+    if rows.shape[1] == 1:
+        return np.asarray(rows[:, 0] == 0)
+    # Far along every axis: all that is worse, so that the hull is solid and facets with weights >= 0 face the
+    # ideal.
+    far = [rows + _FAR * axis for axis in np.eye(rows.shape[1])]
+    facets = np.unique(ConvexHull(np.concatenate([rows, *far])).equations.round(12), axis=0)
+    facets = facets[(facets[:, :-1] <= 1e-9).all(axis=1)]
+    found = np.zeros(len(rows), dtype=bool)
+    for start in range(0, len(facets), _FACETS):
+        some = facets[start : start + _FACETS]
+        found |= (rows @ some[:, :-1].T + some[:, -1] >= -1e-9).any(axis=1)
+    return found
 
 
 def knee(f: npt.ArrayLike) -> int | None:

@@ -6,22 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moo_nas.analysis.drawing import draw_architecture, has_squeeze, kernel_legend, kernels_of
-from moo_nas.analysis.interactive import agreement_plot, curves_plot, front_plot, fronts_plot, progress_plot
-from moo_nas.analysis.page import Html, note, page, section, table, text
-from moo_nas.analysis.provenance import failures_section, run_section, stop_words
-from moo_nas.analysis.style import number, quantity, short_name
-from moo_nas.analysis.tables import (
-    Measured,
-    best_of_all,
-    finite,
-    is_outside,
-    outside_summary,
-    outside_words,
-)
-from moo_nas.errors import SpaceError
+from moo_nas.analysis.architectures import architectures_table, front_section
+from moo_nas.analysis.explorer import data_script, filter_form, thinned
+from moo_nas.analysis.interactive import agreement_plot, convergence_plot, front_plot, progress_plot
+from moo_nas.analysis.page import Html, note, page, section
+from moo_nas.analysis.parallel import parallel_coordinates
+from moo_nas.analysis.provenance import failures_section, run_section, stop_words, trust_section
+from moo_nas.analysis.style import quantity, short_name
+from moo_nas.analysis.tables import Measured, finite, hypervolume_so_far
 from moo_nas.meters import Metric
-from moo_nas.spaces import Architecture
 
 
 def run_report(
@@ -32,6 +25,8 @@ def run_report(
     measured: pd.DataFrame | None,
     metrics: Mapping[str, Metric],
     objectives: Sequence[str],
+    genes: Sequence[str] = (),
+    proxies: pd.DataFrame | None = None,
 ) -> str:
     """Return the page of a run.
 
@@ -44,64 +39,26 @@ def run_report(
         metrics: The metrics to show, by name; columns of the tables.
         objectives: Which of them are optimised each for itself; none, if a fitness that is no
             column was.
+        genes: Which columns are genes.
+        proxies: How far the problem's proxies repeat, as :func:`~moo_nas.study.proxies.judge_proxies`
+            has it, if that was measured.
     """
     chosen = [metrics[name] for name in objectives]
     shown = list(dict.fromkeys([*chosen, *metrics.values()]))
     limits = {k: v for k, v in (record.get("formulation") or {}).get("limits", {}).items() if v is not None}
     lead = _lead(record, evaluations, front, least_violating, shown, chosen, limits)
     sections = [
-        _plots(evaluations, front, measured, shown, chosen, limits),
-        _front_section(record, front, measured, shown, chosen),
+        _plots(evaluations, front, measured, shown, chosen, limits, genes),
+        _parallel_section(front, shown, chosen, genes),
+        front_section(record, front, measured, shown, chosen),
+        _convergence_section(evaluations, shown, chosen),
         _least_section(least_violating, shown, limits),
         _measured_section(measured, metrics),
         failures_section(evaluations),
+        trust_section(record, proxies),
         run_section(record),
     ]
     return page(f"Search of {(record.get('problem') or {}).get('name', 'a problem')}", lead, sections)
-
-
-def comparison_report(
-    record: Mapping[str, Any],
-    table_: pd.DataFrame,
-    curves: pd.DataFrame,
-    fronts: pd.DataFrame,
-    metrics: Mapping[str, Metric],
-    objectives: Sequence[str],
-) -> str:
-    """Return the page of a comparison.
-
-    Args:
-        record: What is known of it, with the keys of ``run.json``; and ``seeds``.
-        table_: One row a run: ``method, seed, hypervolume, stop_reason, reason`` and more.
-        curves: Columns ``method, seed, evaluation, hypervolume``.
-        fronts: Columns ``method, seed, architecture`` and metrics.
-        metrics: The metrics that runs are judged in, by name.
-        objectives: Which of them are the judge's objectives.
-    """
-    chosen = [metrics[name] for name in objectives]
-    shown = list(dict.fromkeys([*chosen, *metrics.values()]))
-    ran = table_[table_["stop_reason"] != "refused"] if "stop_reason" in table_ else table_
-    refused = table_.drop(ran.index)
-    reasons = [note(f"{r['method']} did not run: {r['reason']}") for r in refused.to_dict("records")]
-    summary, lead = _summary(ran)
-    headings = [str(column) for column in ran.columns if ran[column].notna().any()]
-    everything = table(headings, _cells(ran[headings]), "Every run")
-    details = Html(f"<details><summary>Every run ({len(ran)})</summary>{everything}</details>")
-    pairs = [(x, chosen[0]) for x in chosen[1:]]
-    best = best_of_all(fronts, *pairs[0]) if len(fronts) and len(pairs) == 1 else fronts.iloc[:0]
-    sections = [
-        section("Results", summary, *reasons, details),
-        section("Hypervolume over evaluations: median and quartiles over seeds", curves_plot(curves)),
-        *(
-            section(f"Best-known fronts: {y.name} and {x.name}", fronts_plot(fronts, x, y, metrics))
-            for x, y in pairs
-        ),
-        _front_section(record, best, None, shown, chosen, "The best-known front of all methods together")
-        if len(best)
-        else Html(),
-        run_section(record),
-    ]
-    return page(f"Comparison on {(record.get('problem') or {}).get('name', 'a problem')}", lead, sections)
 
 
 def _lead(
@@ -169,84 +126,68 @@ def _plots(
     shown: Sequence[Metric],
     chosen: Sequence[Metric],
     limits: Mapping[str, float],
+    genes: Sequence[str],
 ) -> Html:
-    """Return the first metric against each further objective, or over the run if it is alone."""
+    """Return the first metric against each further objective, or over the run if it is alone, to filter."""
     if not shown or finite(evaluations, *(metric.name for metric in shown)).empty:
         return Html()
     named = {metric.name: metric for metric in shown}
-    parts: list[Html] = []
+    rows = thinned(evaluations, front)
+    parts: list[Html] = [filter_form(rows, shown, genes)]
+    n_measured = len(evaluations)
+    if "status" in evaluations:
+        n_measured = int((evaluations["status"] != "failed").sum())
+    if len(rows) < n_measured:
+        words_ = (
+            f"{len(rows):,} of {n_measured:,} measured architectures are on this page: the front, and the "
+            "others evenly over the run."
+        )
+        parts.append(note(words_))
     if len(chosen) == 1:
-        parts.append(progress_plot(evaluations, chosen[0], named))
+        parts.append(progress_plot(evaluations, rows, chosen[0], named))
     others = chosen[1:] or shown[1:]
-    parts += [front_plot(evaluations, front, x, shown[0], measured, named, limits) for x in others]
-    hint = "Hover over a point, or tap it, to see its architecture."
+    parts += [front_plot(rows, front, x, shown[0], measured, named, limits) for x in others]
+    parts += [Html('<div class="preview" aria-live="polite"></div>'), data_script(rows, front, shown, genes)]
+    hint = (
+        "Hover over a point to see its architecture; click it, or tap it, to have it drawn and marked below."
+    )
     return section("The front" if len(chosen) > 1 else "The search", hint, *parts)
 
 
-def _front_section(
-    record: Mapping[str, Any],
-    front: pd.DataFrame,
-    measured: pd.DataFrame | None,
-    shown: Sequence[Metric],
-    chosen: Sequence[Metric],
-    heading: str = "",
+def _parallel_section(
+    front: pd.DataFrame, shown: Sequence[Metric], chosen: Sequence[Metric], genes: Sequence[str]
 ) -> Html:
-    """Return the table of the front, each architecture drawn, cheapest first."""
-    if front.empty:
+    """Return what the front's architectures chose, and what came of it."""
+    drawn = parallel_coordinates(front, shown, genes) if len(chosen) > 1 else ""
+    if not drawn:
         return Html()
-    if len(chosen) > 1:
-        front = front.sort_values(chosen[1].name, ascending=chosen[1].goal == "min", kind="stable")
-    heading = heading or ("The architectures of the front" if len(chosen) > 1 else "The best architecture")
-    outside = outside_summary(front, record)
-    doubts = [note(outside)] if outside else []
-    return section(heading, *doubts, *_architectures(front, measured, shown))
+    first = short_name(shown[0])
+    hint = (
+        "Each line is an architecture of the front, through what it reaches (better is up) and what it "
+        f"chose. Dark lines have the best {first}. Hover over a line to see which it is."
+    )
+    return section("What the front is made of", hint, drawn)
 
 
-def _architectures(
-    rows: pd.DataFrame, measured: pd.DataFrame | None, shown: Sequence[Metric]
-) -> tuple[Html, Html]:
-    """Return the legend of the drawings and a table of architectures with their metrics."""
-    metrics = [metric for metric in shown if metric.name in rows]
-    columns = Measured.of(measured)
-    known: dict[str, str] = {}
-    if columns is not None and measured is not None:
-        spreads = columns.spreads(measured)
-        for name, value, spread in zip(
-            measured["architecture"], measured[columns.metric], spreads, strict=True
-        ):
-            known[str(name)] = f"{number(float(value))} ± {float(spread):.2g}"
-    extra = [f"measured {columns.metric}"] if columns is not None else []
-    told = "outside" in rows and bool(is_outside(rows).any())
-    drawn: list[Architecture] = []
-    cells: list[list[object]] = []
-    for label, row in zip(rows.index, rows.to_dict("records"), strict=True):
-        name = str(row.get("architecture", ""))
-        architecture = _parsed(name)
-        drawn += [architecture] if architecture else []
-        drawing = draw_architecture(architecture) if architecture else ""
-        cells.append(
-            [
-                str(row.get("method", label)),
-                *(float(row[metric.name]) for metric in metrics),
-                *(known.get(name, "") for _ in extra),
-                *([outside_words(row["outside"])] if told else []),
-                Html(f"{drawing}<code>{text(name)}</code>"),
-            ]
-        )
-    headings = ["method" if "method" in rows else "evaluation", *(m.name for m in metrics), *extra]
-    headings += ["outside of the samples"] if told else []
-    kernels = {kernel for a in drawn for kernel in kernels_of(a)}
-    legend = kernel_legend(kernels, any(map(has_squeeze, drawn))) if drawn else ""
-    rows_ = table([*headings, "architecture"], cells, "Architectures and their metrics", cards=True)
-    return Html(legend), rows_
-
-
-def _parsed(name: str) -> Architecture | None:
-    """Return the architecture a text stands for; None where it is of a space that draws no stages."""
-    try:
-        return Architecture.parse(name)
-    except SpaceError:
-        return None
+def _convergence_section(
+    evaluations: pd.DataFrame, shown: Sequence[Metric], chosen: Sequence[Metric]
+) -> Html:
+    """Return how the front grew over the run, where there is more than one metric to grow in."""
+    metrics = list(chosen if len(chosen) > 1 else shown)
+    grown, box = hypervolume_so_far(evaluations, metrics) if len(metrics) > 1 else (None, None)
+    if grown is None or box is None:
+        return Html()
+    point = ", ".join(
+        f"{short_name(m)} {quantity(m, float(value if m.goal == 'min' else -value))}"
+        for m, value in zip(metrics, box.worst, strict=True)
+    )
+    last = int(grown["evaluation"].iloc[-1])
+    since = len(evaluations) - last
+    words_ = (
+        f"Hypervolume of the front so far, as a share of the box that ends at the reference point ({point}). "
+        f"It last grew at evaluation {last:,}, {since:,} before the end."
+    )
+    return section("Convergence", words_, convergence_plot(grown, len(evaluations)))
 
 
 def _least_section(least: pd.DataFrame, shown: Sequence[Metric], limits: Mapping[str, float]) -> Html:
@@ -254,7 +195,7 @@ def _least_section(least: pd.DataFrame, shown: Sequence[Metric], limits: Mapping
         return Html()
     asked = _limits(limits, shown)
     words_ = f"No architecture meets the limits{f': {asked}' if asked else ''}. These violate them least."
-    return section("Nearest to the limits", note(words_), *_architectures(least, None, shown))
+    return section("Nearest to the limits", note(words_), *architectures_table(least, None, shown))
 
 
 def _measured_section(measured: pd.DataFrame | None, metrics: Mapping[str, Metric]) -> Html:
@@ -287,28 +228,3 @@ def _measured_section(measured: pd.DataFrame | None, metrics: Mapping[str, Metri
         for fault, count in doubts.value_counts(sort=False).items()
     ]
     return section(f"Predicted and measured {short_name(metric)}", sentence, *notes, plot)
-
-
-def _summary(ran: pd.DataFrame) -> tuple[Html, str]:
-    """Return a row a method, best first, and the answer in a sentence."""
-    if ran.empty:
-        return Html(), "No method ran."
-    by = ran.groupby("method")["hypervolume"].describe().sort_values("50%", ascending=False, kind="stable")
-    cells = [
-        [str(m), int(r["count"]), *(float(r[q]) for q in ("50%", "25%", "75%"))] for m, r in by.iterrows()
-    ]
-    headings = ["method", "runs", "median hypervolume", "lower quartile", "upper quartile"]
-    shown = [number(float(median)) for median in by["50%"]]
-    best = [str(method) for method, median in zip(by.index, shown, strict=True) if median == shown[0]]
-    if len(best) > 1:
-        lead = f"{', '.join(best[:-1])} and {best[-1]} reach the same median hypervolume, {shown[0]}"
-    else:
-        lead = f"{best[0]} reaches the largest median hypervolume, {shown[0]}"
-    if len(by) > len(best):
-        lead += f"; {by.index[len(best)]} follows with {shown[len(best)]}"
-    return table(headings, cells, "Methods by median hypervolume"), lead + "."
-
-
-def _cells(frame: pd.DataFrame) -> list[list[object]]:
-    rows: list[list[object]] = frame.astype(object).where(frame.notna(), "").to_numpy().tolist()
-    return rows

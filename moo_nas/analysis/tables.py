@@ -1,13 +1,14 @@
 """The tables behind pictures: which rows are drawn, in which order, and what sums them up."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from moo_nas.analysis.indicators import nondominated
+from moo_nas.analysis.curves import hypervolume_curve
+from moo_nas.analysis.indicators import Box, nondominated
 from moo_nas.arrays import BoolArray, FloatArray
 from moo_nas.meters import Metric
 from moo_nas.meters.predictors.domain import Reach
@@ -82,13 +83,32 @@ def best_so_far(evaluations: pd.DataFrame, objective: Metric) -> pd.DataFrame:
     )
 
 
-def hypervolume_band(curves: pd.DataFrame, method: str) -> pd.DataFrame:
-    """Return ``low``, ``median`` and ``high`` (quartiles over seeds) by evaluation.
+def hypervolume_so_far(
+    evaluations: pd.DataFrame, metrics: Sequence[Metric]
+) -> tuple[pd.DataFrame, Box | None]:
+    """Return ``evaluation`` (from 1) and ``hypervolume`` wherever it grew, and the box it is a share of.
 
-    A run that ended early keeps what it had.
+    The box is around all feasible rows, its worst corner, the reference point, a tenth of their range
+    beyond them; None if there is no such row.
+    """
+    rows = finite(evaluations.assign(_place=range(1, len(evaluations) + 1)), *(m.name for m in metrics))
+    rows = rows[feasible_rows(rows)]
+    if rows.empty:
+        return pd.DataFrame(columns=["evaluation", "hypervolume"]), None
+    f = minimised(rows, metrics)
+    box = Box.around(f)
+    curve = hypervolume_curve(f, rows["_place"].to_numpy(), len(evaluations), box)
+    places = np.flatnonzero(np.diff(curve, prepend=0.0))
+    return pd.DataFrame({"evaluation": places + 1, "hypervolume": curve[places]}), box
+
+
+def indicator_band(curves: pd.DataFrame, method: str, indicator: str = "hypervolume") -> pd.DataFrame:
+    """Return ``low``, ``median`` and ``high`` (quartiles over seeds) of an indicator by evaluation.
+
+    A run that ended early keeps what it had; there is no quartile before each run has something valid.
     """
     rows = curves[curves["method"] == method]
-    table = rows.pivot_table(index="evaluation", columns="seed", values="hypervolume").ffill()
+    table = rows.pivot_table(index="evaluation", columns="seed", values=indicator).ffill()
     quartiles = table.quantile([0.25, 0.5, 0.75], axis=1).T
     return quartiles.set_axis(["low", "median", "high"], axis=1)
 
@@ -98,9 +118,11 @@ def best_known(fronts: pd.DataFrame, method: str, x: Metric, y: Metric) -> pd.Da
     return staircase(fronts[fronts["method"] == method] if "method" in fronts else fronts, x, y)
 
 
-def best_of_all(fronts: pd.DataFrame, x: Metric, y: Metric) -> pd.DataFrame:
+def best_of_all(fronts: pd.DataFrame, *metrics: Metric) -> pd.DataFrame:
     """Return the architectures that no method's are better than, each once, ``method`` naming its finders."""
-    line = staircase(fronts, x, y)
+    rows = finite(fronts, *(metric.name for metric in metrics))
+    line = rows[nondominated(minimised(rows, metrics))]
+    line = line.sort_values(metrics[0].name, ascending=metrics[0].goal == "min", kind="stable")
     finders = line.groupby("architecture")["method"].agg(
         lambda names: ", ".join(dict.fromkeys(map(str, names)))
     )

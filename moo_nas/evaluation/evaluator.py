@@ -1,5 +1,6 @@
 """Genomes in, a table of measurements out: canonical, once each, from the store where they are there."""
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
@@ -57,6 +58,7 @@ class Evaluator:
         self.runner = runner or Runner()
         self.n_reference = n_reference
         self.pool = pool
+        self._drawn = pool  # what random architectures are of
         self.listener: Listener | None = None
         self._source: dict[str, Source] = {}
         self._metrics: dict[str, Metric] = {}
@@ -78,7 +80,19 @@ class Evaluator:
 
     def at(self, store: Store, runner: Runner) -> "Evaluator":
         """Return the same evaluator with another store and runner."""
-        return Evaluator(self.space, self.sources, self.seed, store, runner, self.n_reference, self.pool)
+        pool = self._drawn
+        moved = Evaluator(self.space, self.sources, self.seed, store, runner, self.n_reference, pool)
+        moved.pool = self.pool
+        return moved
+
+    def confined(self, pool: IntArray) -> "Evaluator":
+        """Return the same evaluator where algorithms propose what a pool ``(n, n_var)`` has alone.
+
+        What is measured, and the reference sample, stay as they are.
+        """
+        confined = copy.copy(self)
+        confined.pool = pool
+        return confined
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return the same evaluator: pymoo copies problems, and copies must share what was measured."""
@@ -218,14 +232,14 @@ class Evaluator:
         rng = np.random.default_rng(seed)
         found: dict[str, IntArray] = {}
         for _ in range(100):
-            if self.pool is None:
+            if self._drawn is None:
                 drawn = space.canonical(space.sample(n, rng))
             else:
-                drawn = self.pool[rng.permutation(len(self.pool))]
+                drawn = self._drawn[rng.permutation(len(self._drawn))]
             for genome in drawn:
                 if len(found) < n:
                     found.setdefault(genome_text(genome), genome)
-            if len(found) == n or self.pool is not None:
+            if len(found) == n or self._drawn is not None:
                 break
         return np.array(list(found.values()))
 

@@ -53,13 +53,14 @@ class Store:
 
     Args:
         path: The file; made if there is none. ``None`` keeps everything in memory.
+        read_only: Is it only read? Then there must be such a file, and it is left as it is.
 
     Raises:
         StoreError: The file is no store, is damaged, read-only, or of a newer moo_nas. It is left
             as it is.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str] | None = None, read_only: bool = False) -> None:
         self.path = None if path is None else Path(path)
         self._lock = threading.RLock()
         if self.path is None:
@@ -67,8 +68,12 @@ class Store:
             self._db.executescript(_SCHEMA)
             return
         with self._guard():
+            if read_only:
+                self._db = self._connect(self._check())
+                return
             if self.path.exists():
                 self._check()
+                self._check_writable()
             else:
                 self._create()
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False)
@@ -184,6 +189,20 @@ class Store:
             (n,) = self._db.execute("SELECT count(*) FROM evaluations WHERE run = ?", (run,)).fetchone()
         return int(n)
 
+    def runs(self) -> list[str]:
+        """Return the names of all runs that were begun."""
+        with self._guard():
+            return [name for (name,) in self._db.execute("SELECT run FROM runs ORDER BY rowid")]
+
+    def logged(self, run: str) -> list[tuple[str, dict[str, float | None], str, str | None]]:
+        """Return a run's evaluations in ask order: genome, metrics, status, reason."""
+        with self._guard():
+            rows = self._db.execute(
+                "SELECT genome, metrics, status, reason FROM evaluations WHERE run = ? ORDER BY position",
+                (run,),
+            ).fetchall()
+        return [(genome, json.loads(metrics), status, reason) for genome, metrics, status, reason in rows]
+
     def log(
         self, run: str, start: int, rows: Sequence[tuple[str, dict[str, float | None], str, str | None]]
     ) -> None:
@@ -257,8 +276,20 @@ class Store:
             db.close()
             fresh.unlink(missing_ok=True)
 
-    def _check(self) -> None:
-        """Refuse what is not a whole store of ours, before anything is written."""
+    def _connect(self, how: str) -> sqlite3.Connection:
+        """Open the file for reading only."""
+        assert self.path is not None
+        uri = f"{self.path.absolute().as_uri()}?{how}"
+        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
+
+    def _check_writable(self) -> None:
+        # Root may write anything; a file that nobody is meant to write is still not ours to change.
+        assert self.path is not None
+        if not self.path.stat().st_mode & 0o222 or not os.access(self.path, os.W_OK):
+            raise StoreError(f"{self.path} is read-only. Make it writable, or choose another folder.")
+
+    def _check(self) -> str:
+        """Refuse what is not a whole store of ours, and return how it can be read without a change."""
         assert self.path is not None
         if not self.path.is_file():
             raise StoreError(f"{self.path} is not a file; a store is one SQLite file.")
@@ -283,13 +314,10 @@ class Store:
             raise StoreError(
                 f"{self.path} is damaged: truncated to {size} of {whole} bytes. Move it away to start anew."
             )
-        # Root may write anything; a file that nobody is meant to write is still not ours to change.
-        if not self.path.stat().st_mode & 0o222 or not os.access(self.path, os.W_OK):
-            raise StoreError(f"{self.path} is read-only. Make it writable, or choose another folder.")
         # Reading only, as even closing a damaged file that is open for writing would change it; and
         # where a kill left no log behind, without one, which would stay beside the file.
         how = "mode=ro" if killed else "immutable=1"
-        db = sqlite3.connect(f"{self.path.absolute().as_uri()}?{how}", uri=True)
+        db = self._connect(how)
         try:
             (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.DatabaseError as error:
@@ -298,3 +326,4 @@ class Store:
             db.close()
         if verdict != "ok":
             raise StoreError(f"{self.path} is damaged ({verdict}). Move it away to start anew.")
+        return how

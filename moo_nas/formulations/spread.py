@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import qmc
 
-from moo_nas.arrays import FloatArray, IntArray
+from moo_nas.arrays import FloatArray
 from moo_nas.errors import FormulationError
 from moo_nas.formulations.base import Formulation
 from moo_nas.formulations.constrained import Constrained, Quantile
@@ -91,19 +91,31 @@ def even_weights(n_metrics: int, n: int) -> FloatArray:
     if n == 1:
         return np.full((1, n_metrics), 1 / n_metrics)
     steps = next(s for s in itertools.count(1) if math.comb(s + n_metrics - 1, n_metrics - 1) >= n)
-    lattice = _lattice(n_metrics, steps)
-    weights: FloatArray = lattice / steps
+    weights = das_dennis(n_metrics, steps)
     if len(weights) == n:
         return weights
-    steps = _STEPS[n_metrics]
-    lattice = _lattice(n_metrics, steps)
-    if len(lattice) < n:
+    weights = das_dennis(n_metrics, _STEPS[n_metrics])
+    if len(weights) < n:
         raise FormulationError(
-            f"At most {len(lattice)} weight vectors are spread over {n_metrics} metrics; got {n}."
+            f"At most {len(weights)} weight vectors are spread over {n_metrics} metrics; got {n}."
         )
-    weights = lattice / steps
     chosen: FloatArray = weights[np.sort(_least_energy(weights, n))]
     return chosen
+
+
+def das_dennis(n: int, steps: int) -> FloatArray:
+    """Return all vectors ``(n_vectors, n)`` of ``steps`` equal parts shared out over n, the first falling.
+
+    Example:
+        >>> das_dennis(2, 2).tolist()
+        [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
+
+    References:
+        I. Das, J. Dennis. Normal-Boundary Intersection. SIAM Journal on Optimization 8(3), 1998.
+    """
+    rows = itertools.product(range(steps, -1, -1), repeat=n - 1)
+    lattice = np.array([(*row, steps - sum(row)) for row in rows if sum(row) <= steps], dtype=np.int64)
+    return lattice / steps
 
 
 def _levels(formulation: Constrained, n: int) -> list[Formulation]:
@@ -133,12 +145,6 @@ def _middles(n: int) -> FloatArray:
     """Return the middles of n equal parts of [0, 1]."""
     middles: FloatArray = (np.arange(n) + 0.5) / n
     return middles
-
-
-def _lattice(n_metrics: int, steps: int) -> IntArray:
-    """Return all rows of whole numbers with a sum of ``steps``, the largest first."""
-    rows = itertools.product(range(steps, -1, -1), repeat=n_metrics - 1)
-    return np.array([(*row, steps - sum(row)) for row in rows if sum(row) <= steps], dtype=np.int64)
 
 
 def _least_energy(points: FloatArray, n: int) -> list[int]:

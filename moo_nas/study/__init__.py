@@ -3,9 +3,23 @@
 from moo_nas.study.ask_tell import OpenRun
 from moo_nas.study.compare import compare
 from moo_nas.study.comparison import Comparison
+from moo_nas.study.foreign import read_foreign
 from moo_nas.study.fronts import fronts
+from moo_nas.study.plans import Plan, Spread, TwoStage
 from moo_nas.study.run import Run
 from moo_nas.study.search import search
 from moo_nas.study.session import Progress
 
-__all__ = ["Comparison", "OpenRun", "Progress", "Run", "compare", "fronts", "search"]
+__all__ = [
+    "Comparison",
+    "OpenRun",
+    "Plan",
+    "Progress",
+    "Run",
+    "Spread",
+    "TwoStage",
+    "compare",
+    "fronts",
+    "read_foreign",
+    "search",
+]

@@ -23,7 +23,7 @@ from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
 from moo_nas.study.folder import Folder
 from moo_nas.study.run import Run
-from moo_nas.study.search import Plan, set_up
+from moo_nas.study.search import Prepared, set_up
 from moo_nas.study.session import Session
 from moo_nas.study.stops import Stops
 
@@ -44,8 +44,8 @@ class OpenRun(Run):
     ends. With the last tell, the folder's files are those of a search.
     """
 
-    def __init__(self, plan: Plan, folder: Folder | None) -> None:
-        self._plan = plan
+    def __init__(self, prepared: Prepared, folder: Folder | None) -> None:
+        self._prepared = prepared
         self._home = folder
         self._mutex = threading.RLock()
         self._session: Session | None = None
@@ -120,7 +120,7 @@ class OpenRun(Run):
 
     def close(self) -> None:
         """Let go of the folder, and of processes that measure."""
-        self._plan.runner.close()
+        self._prepared.runner.close()
         if self._home is not None:
             with self._mutex, self._home.held(_WAIT_S):
                 self._home.store.close()
@@ -149,7 +149,7 @@ class OpenRun(Run):
             return
         session, self._session = self._session, None
         if session is None:
-            session = self._plan.session(self._home)
+            session = self._prepared.session(self._home)
         with session.at_work():
             # Where this fails (a meter here lacks something) the next call replays the run anew.
             steps = session.steps
@@ -225,16 +225,16 @@ def open_run(
 ) -> OpenRun:
     """Open a run; see :meth:`moo_nas.Run.open`."""
     stops, runner = Stops(budget, stagnation=stagnation), Runner(n_jobs, timeout_s)
-    plan = Plan.of(problem, formulation, algorithm, stops, seed, runner, warm_start)
-    known: NASProblem = set_up(plan.algorithm, plan.problem, seed, plan.warm_start).problem
+    prepared = Prepared.of(problem, formulation, algorithm, stops, seed, runner, warm_start)
+    known: NASProblem = set_up(prepared.algorithm, prepared.problem, seed, prepared.warm_start).problem
     if not told_meters(known.evaluator, (*known.metrics, *known.optional_metrics)):
         raise InputError(
             f"Nothing that {known.name} is asked for is measured elsewhere: use search, or give it an "
             "External meter."
         )
-    folder = None if out is None else Folder(out, plan.definition, _WAIT_S)
+    folder = None if out is None else Folder(out, prepared.definition, _WAIT_S)
     try:
-        run = OpenRun(plan, folder)
+        run = OpenRun(prepared, folder)
     except BaseException:
         runner.close()
         if folder is not None:

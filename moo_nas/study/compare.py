@@ -3,21 +3,29 @@
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pymoo.core.algorithm import Algorithm
 
+from moo_nas.arrays import IntArray
 from moo_nas.errors import FormulationError, InputError
 from moo_nas.evaluation import Runner
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
 from moo_nas.study.carbon import WORLD_GRID, check_grid
 from moo_nas.study.comparison import Comparison
+from moo_nas.study.entry import Entry
+from moo_nas.study.exact import exact_front
 from moo_nas.study.folder import Folder
+from moo_nas.study.foreign import check_foreign, check_possible, read_foreign
+from moo_nas.study.plans import Alone, Plan
 from moo_nas.study.publish import publish_comparison
+from moo_nas.study.reading import keep_comparison
+from moo_nas.study.run import Run
 from moo_nas.study.search import define, prepare_algorithm, set_up
 from moo_nas.study.session import Listener, Session
 from moo_nas.study.stops import Stops
@@ -26,7 +34,7 @@ from moo_nas.study.warm_start import warm_start_genomes
 
 def compare(
     problem: NASProblem,
-    formulations: Sequence[Formulation] | Mapping[str, Formulation],
+    formulations: Sequence[Formulation | Plan] | Mapping[str, Formulation | Plan],
     algorithms: Sequence[str] | Mapping[str, str | Algorithm] = ("nsga2",),
     seeds: int | Sequence[int] = 3,
     budget: int = 200,
@@ -39,6 +47,9 @@ def compare(
     max_seconds: float | None = None,
     stagnation: int | None = None,
     timeout_s: float | None = None,
+    reference: Mapping[str, float] | None = None,
+    limits: Mapping[str, Sequence[float]] | None = None,
+    foreign: Sequence[str | os.PathLike[str]] = (),
 ) -> Comparison:
     """Run every formulation with every algorithm and seed, and judge them all alike.
 
@@ -47,13 +58,15 @@ def compare(
 
     Args:
         problem: What is searched.
-        formulations: What is asked for, by name or in a row.
+        formulations: What is asked for, by name or in a row; or plans of several runs on one budget
+            (:class:`~moo_nas.study.TwoStage`, :class:`~moo_nas.study.Spread`).
         algorithms: Registered names; or any pymoo algorithms, by name.
         seeds: How many (0, 1, ...), or which.
-        budget: Evaluations of each run.
+        budget: Evaluations of each run, of a plan all its runs together.
         n_jobs: How many processes measure.
         out: The folder for ``comparison.csv``, ``comparison.png``, ``report.html``, the one
-            ``evaluations.sqlite``, and ``runs/<method>/seed<k>/`` with each run's files.
+            ``evaluations.sqlite``, and ``runs/<method>/seed<k>/`` with each run's files (a plan's in
+            ``part1/``, ``part2/`` and so on in it).
         judge: In whose objectives the runs are judged; by default the problem's formulation.
         progress: Called whenever something was measured.
         grid: The carbon intensity of the machine's electricity in g CO2-equivalent a kWh, for the
@@ -63,6 +76,10 @@ def compare(
             run no time, so later ones get further: judge by evaluations.
         stagnation: Over how many evaluations the hypervolume of a run's front has to grow.
         timeout_s: How long an architecture may take a meter; see :func:`search`.
+        reference: The reference point of hypervolumes: a value of each of the judge's objectives.
+        limits: Limits of costs to give the best score within, by cost; see :class:`Comparison`.
+        foreign: CSV files of results from elsewhere, which are judged alike
+            (:func:`~moo_nas.study.read_foreign`).
 
     Raises:
         InputError: Nothing to compare, or what :func:`search` would refuse.
@@ -71,55 +88,138 @@ def compare(
     stops = Stops(budget, max_seconds, stagnation)
     runner = Runner(n_jobs, timeout_s)
     check_grid(grid)
-    judge = problem.formulation if judge is None else judge
+    judge = problem.formulation if judge is None else problem.under(judge).formulation
     numbers = range(seeds) if isinstance(seeds, int) else seeds
     asked = _by_name(formulations)
     solvers = dict(algorithms) if isinstance(algorithms, Mapping) else {name: name for name in algorithms}
     if not (asked and solvers and len(numbers)):
         raise InputError("A comparison needs at least one formulation, one algorithm and one seed.")
     problem = problem.also_measuring(judge.metrics, optional=True)
+    metrics = {name: problem.evaluator.metric(name) for name in judge.metrics}
+    others = [entry for path in foreign for entry in read_foreign(path, metrics, problem.name)]
     start = None if warm_start is None else warm_start_genomes(warm_start, problem.space)
-    plans: dict[tuple[str, int], tuple[NASProblem, Algorithm, dict[str, Any]]] = {}
+    methods: dict[tuple[str, int], _Method] = {}
     refused: dict[str, str] = {}
-    for asked_name, formulation in asked.items():
+    for asked_name, plan in asked.items():
         for solver_name, solver in solvers.items():
-            method = _method(asked_name, solver_name, {name for name, _ in plans} | refused.keys())
+            name = _method(asked_name, solver_name, {name for name, _ in methods} | refused.keys())
             for seed in numbers:
-                algorithm, description = prepare_algorithm(solver, seed)
-                stated = problem.under(formulation)
                 try:
-                    ready = set_up(algorithm, stated, seed, start)
+                    methods[name, seed] = _Method.of(name, seed, plan, solver, problem, stops, start, runner)
                 except FormulationError as error:
-                    refused[method] = str(error)
+                    refused[name] = str(error)
                     break
-                definition = define(ready.problem, description, stops, seed, start, runner)
-                plans[method, seed] = (stated, algorithm, definition)
-    if not plans:
+    check_foreign(others, {name for name, _ in methods})
+    if others:
+        check_possible(others, judge, exact_front(problem, judge))
+    if not methods:
         raise InputError(f"No method can run: {'; '.join(refused.values())}")
-    names = {f"{method}/seed{seed}": plan[2] for (method, seed), plan in plans.items()}
-    folder = None if out is None else Folder(out, {"comparison": names, "judge": judge.settings})
+    definitions = {f"{name}/seed{seed}": method.definition for (name, seed), method in methods.items()}
+    folder = None if out is None else Folder(out, {"comparison": definitions, "judge": judge.settings})
     try:
-        store = problem.evaluator.store if folder is None else folder.store
-        shared = problem.at(store, runner)
-        runs = {}
-        for number, ((method, seed), (stated, algorithm, definition)) in enumerate(plans.items(), start=1):
-            name = f"{method}/seed{seed}"
-            ready = set_up(algorithm, shared.under(stated.formulation), seed, start)
-            listen = _numbered(progress, f"{number} of {len(plans)}")
-            session = Session(
-                name, ready, definition, folder, listen, prefix=f"runs/{name}/", alone=False, grid=grid
-            )
-            runs[method, seed] = session.run()
-            if runs[method, seed].stop_reason == "interrupted":
+        shared = problem.at(problem.evaluator.store if folder is None else folder.store, runner)
+        entries = []
+        for number, method in enumerate(methods.values(), start=1):
+            listen = _numbered(progress, f"{number} of {len(methods)}")
+            runs = method.carry_out(shared, folder, listen, grid)
+            entries.append(Entry.of_runs(method.name, method.seed, runs, budget))
+            if entries[-1].stop_reason == "interrupted":
                 break
-        comparison = Comparison(runs, refused, shared.fitted(judge), None if folder is None else folder.path)
+        fitted = shared.fitted(judge)
+        comparison = Comparison(
+            [*entries, *others],
+            refused,
+            fitted,
+            metrics,
+            None if folder is None else folder.path,
+            exact_front(shared, fitted),
+            reference,
+            limits,
+        )
         if folder is not None:
+            keep_comparison(folder.store, comparison)
             publish_comparison(comparison, folder)
         return comparison
     finally:
         runner.close()
         if folder is not None:
             folder.close()
+
+
+@dataclass(frozen=True)
+class _Method:
+    """A plan with an algorithm and a seed, checked before anything is written."""
+
+    name: str
+    seed: int
+    plan: Plan
+    algorithm: Algorithm
+    description: dict[str, Any]
+    stops: Stops
+    warm_start: IntArray | None
+    runner: Runner
+    definition: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        seed: int,
+        plan: Plan,
+        solver: str | Algorithm,
+        problem: NASProblem,
+        stops: Stops,
+        start: IntArray | None,
+        runner: Runner,
+    ) -> "_Method":
+        """Return a method that can run.
+
+        Raises:
+            FormulationError: The algorithm refuses the plan, or one of its formulations.
+            InputError: The problem lacks a metric, the budget is too small, and the like.
+        """
+        algorithm, description = prepare_algorithm(solver, seed)
+        ends = plan.ends(stops.budget)
+        plan.check(algorithm)
+        ready = [set_up(algorithm, problem.under(f), seed, start).problem for f in plan.formulations]
+        metrics = [metric for part in ready for metric in part.formulation.metrics]
+        definition = define(ready[0].also_measuring(metrics), description, stops, seed, start, runner)
+        if len(ends) > 1:
+            definition = {**definition, "formulation": plan.settings}
+        return cls(name, seed, plan, algorithm, description, stops, start, runner, definition)
+
+    def carry_out(
+        self, problem: NASProblem, folder: Folder | None, listen: Listener | None, grid: float
+    ) -> tuple[Run, ...]:
+        """Return the runs of all parts, or of those up to an interrupt, each from where it was."""
+        runs: list[Run] = []
+        ends = self.plan.ends(self.stops.budget)
+        seconds = self.stops.max_seconds
+        for number, (end, share) in enumerate(zip(ends, self.plan.shares(), strict=True)):
+            left = end - sum(len(run.table) for run in runs)
+            part = self.plan.part(number, problem, runs, left)
+            start = part.warm_start if part.warm_start is not None else self.warm_start
+            stops = Stops(left, None if seconds is None else seconds * share, self.stops.stagnation)
+            ready = set_up(self.algorithm, part.problem, self.seed, start)
+            name, definition = f"{self.name}/seed{self.seed}", self.definition
+            if len(ends) > 1:
+                name += f"/part{number + 1}"
+                definition = define(ready.problem, self.description, stops, self.seed, start, self.runner)
+                told = {"part": number + 1, "parts": len(ends), **part.told}
+                definition = {**definition, "plan": {**self.plan.settings, **told}}
+            known = np.concatenate([run.table.genomes for run in runs]) if runs else None
+            session = Session(
+                *(name, ready, definition, folder, listen),
+                prefix=f"runs/{name}/",
+                alone=False,
+                grid=grid,
+                known=known,
+                prepare=part.prepare,
+            )
+            runs.append(session.run())
+            if runs[-1].stop_reason == "interrupted":
+                break
+        return tuple(runs)
 
 
 def _method(formulation: str, algorithm: str, taken: Collection[str]) -> str:
@@ -139,15 +239,16 @@ def _numbered(progress: Listener | None, place: str) -> Listener | None:
     return lambda news: progress(replace(news, name=f"{news.name} ({place})"))
 
 
-def _by_name(formulations: Sequence[Formulation] | Mapping[str, Formulation]) -> dict[str, Formulation]:
-    if isinstance(formulations, Mapping):
-        return dict(formulations)
-    named: dict[str, Formulation] = {}
-    for formulation in formulations:
-        if formulation.name in named:
+def _by_name(given: Sequence[Formulation | Plan] | Mapping[str, Formulation | Plan]) -> dict[str, Plan]:
+    """Return plans by name; a formulation is a plan of one run."""
+    if isinstance(given, Mapping):
+        return {name: one if isinstance(one, Plan) else Alone(one) for name, one in given.items()}
+    named: dict[str, Plan] = {}
+    for one in given:
+        if one.name in named:
             raise InputError(
-                f"Two formulations are called '{formulation.name}': give them names of your own, "
+                f"Two formulations are called '{one.name}': give them names of your own, "
                 f"{{'a': ..., 'b': ...}}."
             )
-        named[formulation.name] = formulation
+        named[one.name] = one if isinstance(one, Plan) else Alone(one)
     return named

@@ -20,46 +20,15 @@ _OURS = (
 )
 
 
-class Folder:
-    """A folder that holds one run (or one comparison), opened for writing.
+class Files:
+    """A folder's files, each there whole or not at all.
 
     Args:
-        path: The folder; made if there is none.
-        definition: What defines the run, as JSON. A folder that holds another is left untouched.
-        wait_s: How long to wait for another process that writes there, in seconds.
-
-    Raises:
-        OtherRunError: The folder holds another run; the message names the first difference.
-        StoreError: It cannot be used: a damaged or read-only store, or another process writes there.
+        path: The folder.
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str], definition: Mapping[str, Any], wait_s: float = 0.0
-    ) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            there = [name for name in _OURS if (self.path / name).exists()]
-            if there and not (self.path / STORE).exists():
-                raise StoreError(
-                    f"{self.path} holds {there[0]} but no {STORE}, so its run cannot be continued. Choose "
-                    "another folder, or move these files away."
-                )
-        except OSError as error:
-            raise StoreError(f"{self.path} cannot be written to: {error}.") from error
-        self._lock = FileLock(self.path / ".lock")
-        self._acquire(wait_s)
-        try:
-            self.store = Store(self.path / STORE)
-            given = json.loads(json.dumps(definition))
-            kept = self.store.recall("definition", lambda: given)
-            difference = _difference(kept, given)
-            if difference:
-                self.store.close()
-                raise OtherRunError(f"{self.path} holds another run: {difference}. Choose another folder.")
-        except BaseException:
-            self._lock.release()
-            raise
 
     def read(self, name: str) -> str | None:
         """Return what a file holds, or None if there is no such file."""
@@ -82,6 +51,48 @@ class Folder:
                 f"{target} could not be written: {cause}. Free space, then run again."
             ) from error
 
+
+class Folder(Files):
+    """A folder that holds one run (or one comparison), opened for writing.
+
+    Args:
+        path: The folder; made if there is none.
+        definition: What defines the run, as JSON. A folder that holds another is left untouched.
+        wait_s: How long to wait for another process that writes there, in seconds.
+
+    Raises:
+        OtherRunError: The folder holds another run; the message names the first difference.
+        StoreError: It cannot be used: a damaged or read-only store, or another process writes there.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], definition: Mapping[str, Any], wait_s: float = 0.0
+    ) -> None:
+        super().__init__(path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            there = [name for name in _OURS if (self.path / name).exists()]
+            if there and not (self.path / STORE).exists():
+                raise StoreError(
+                    f"{self.path} holds {there[0]} but no {STORE}, so its run cannot be continued. Choose "
+                    "another folder, or move these files away."
+                )
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be written to: {error}.") from error
+        self._lock = FileLock(self.path / ".lock")
+        self._acquire(wait_s)
+        try:
+            self.store = Store(self.path / STORE)
+            given = json.loads(json.dumps(definition))
+            kept = self.store.recall("definition", lambda: given)
+            found = difference(kept, given)
+            if found:
+                self.store.close()
+                raise OtherRunError(f"{self.path} holds another run: {found}. Choose another folder.")
+        except BaseException:
+            self._lock.release()
+            raise
+
     @contextmanager
     def held(self, wait_s: float) -> Iterator[None]:
         """Keep other processes from writing inside, after waiting for one that does."""
@@ -101,30 +112,47 @@ class Folder:
         self._lock.release()
 
     def _acquire(self, wait_s: float) -> None:
-        try:
-            self._lock.acquire(timeout=wait_s)
-        except Timeout:
-            raise StoreError(f"Another process is writing to {self.path}. Wait for it, or stop it.") from None
-        except OSError as error:
-            raise StoreError(f"{self.path} cannot be written to: {error}.") from error
+        _acquire(self._lock, self.path, wait_s)
 
 
-def _difference(kept: Any, given: Any, where: str = "") -> str | None:
-    """Return the first difference between two JSON values, in words."""
+@contextmanager
+def locked(path: Path) -> Iterator[Files]:
+    """Keep other processes from writing to a folder that is there while its files are written inside.
+
+    Raises:
+        StoreError: Another process writes there, or it cannot be written to.
+    """
+    lock = FileLock(path / ".lock")
+    _acquire(lock, path, 0.0)
+    try:
+        yield Files(path)
+    finally:
+        lock.release()
+
+
+def _acquire(lock: FileLock, path: Path, wait_s: float) -> None:
+    try:
+        lock.acquire(timeout=wait_s)
+    except Timeout:
+        raise StoreError(f"Another process is writing to {path}. Wait for it, or stop it.") from None
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written to: {error}.") from error
+
+
+def difference(kept: Any, given: Any, where: str = "") -> str | None:
+    """Return the first difference between two JSON values, one there and one here, in words."""
     if isinstance(kept, dict) and isinstance(given, dict):
         for key in sorted({*kept, *given}):
             path = f"{where}.{key}" if where else key
             if key not in kept or key not in given:
                 return f"{path} is only {'there' if key in kept else 'here'}"
-            found = _difference(kept[key], given[key], path)
+            found = difference(kept[key], given[key], path)
             if found:
                 return found
         return None
     if isinstance(kept, list) and isinstance(given, list) and len(kept) == len(given):
         pairs = zip(kept, given, strict=True)
-        return next(
-            filter(None, (_difference(a, b, f"{where}[{i}]") for i, (a, b) in enumerate(pairs))), None
-        )
+        return next(filter(None, (difference(a, b, f"{where}[{i}]") for i, (a, b) in enumerate(pairs))), None)
     return None if kept == given else f"{where} is {_short(kept)} there, {_short(given)} here"
 
 

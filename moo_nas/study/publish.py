@@ -1,15 +1,25 @@
 """The files that a reader opens: tables, pictures, the page."""
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
+
+from moo_nas.errors import InputError
 from moo_nas.study.carbon import total
+from moo_nas.study.command import command
 from moo_nas.study.comparison import Comparison
-from moo_nas.study.folder import Folder
+from moo_nas.study.folder import Files
 from moo_nas.study.run import Run
 
+# What the records of a comparison's runs have in common.
+SHARED = ("problem", "budget", "measurement", "machine", "versions", "setup", "written")
+# Tables of a comparison that are files of their own, beside comparison.csv.
+TABLES = ("curves", "fronts", "front", "reach", "best", "attainment", "ranks", "costs")
 
-def publish_run(run: Run, folder: Folder, prefix: str = "", pictures: bool = True) -> None:
+
+def publish_run(run: Run, folder: Files, prefix: str = "", pictures: bool = True) -> None:
     """Write a run's ``front.csv``, ``measured.csv`` where there is one, ``front.png`` and ``report.html``."""
     folder.write(prefix + "front.csv", run.front.to_csv())
     if run.measured is not None:
@@ -30,15 +40,35 @@ def publish_run(run: Run, folder: Folder, prefix: str = "", pictures: bool = Tru
     folder.write(prefix + "front.png", picture)
     metrics = {metric.name: metric for metric in (score, *costs)}
     page = run_report(
-        run.record,
+        {**run.record, "command": command(run.record)},
         run.evaluations,
         run.front,
         run.least_violating,
         run.measured,
         metrics,
         run.formulation.objective_names,
+        [gene.name for gene in run.space.genes],
+        _proxies(folder.read(prefix + "proxies.csv")),
     )
     folder.write(prefix + "report.html", page)
+
+
+def _proxies(content: str | None) -> pd.DataFrame | None:
+    """Return a table that ``moo-nas proxies`` has put beside a run.
+
+    Raises:
+        InputError: It is none.
+    """
+    if content is None:
+        return None
+    try:
+        found = pd.read_csv(io.StringIO(content))
+    except ValueError as error:
+        raise InputError(f"proxies.csv cannot be read: {error}.") from error
+    missing = {"proxy", "repeatability", "low", "high", "seeds_for_0.9", "n"} - set(found)
+    if missing:
+        raise InputError(f"proxies.csv is not of 'moo-nas proxies': it lacks {', '.join(sorted(missing))}.")
+    return found
 
 
 def taken(runs: Sequence[Run]) -> dict[str, Any]:
@@ -56,26 +86,46 @@ def taken(runs: Sequence[Run]) -> dict[str, Any]:
     return {"energy": total([record["energy"] for record in records]), **measured}
 
 
-def publish_comparison(comparison: Comparison, folder: Folder) -> None:
-    """Write a comparison's ``comparison.csv``, ``comparison.png`` and ``report.html``."""
+def publish_comparison(comparison: Comparison, folder: Files) -> None:
+    """Write a comparison's ``comparison.csv``, its other tables, ``comparison.png`` and ``report.html``."""
+    from moo_nas.analysis.comparison_figures import attainment_png, critical_difference_png
+    from moo_nas.analysis.comparison_report import Compared, comparison_report
     from moo_nas.analysis.figures import comparison_png
-    from moo_nas.analysis.report import comparison_report
 
     folder.write("comparison.csv", comparison.table.to_csv(index=False))
+    for name in TABLES:
+        folder.write(f"{name}.csv", getattr(comparison, name).to_csv(index=False))
     metrics = comparison.metrics
-    score, *costs = (metrics[name] for name in comparison.judge.objective_names or comparison.judge.metrics)
+    names = comparison.judge.objective_names or comparison.judge.metrics
+    score, *costs = (metrics[name] for name in names)
     record = next(iter(comparison.runs.values())).record
-    shared = {key: record[key] for key in ("problem", "budget", "machine", "versions", "setup", "written")}
+    shared = {key: record[key] for key in SHARED if key in record}
     seeds = sorted({seed for _, seed in comparison.runs})
-    title = f"{record['problem']['name']}: hypervolume over evaluations, and the fronts"
+    on = record["problem"]["name"]
+    title = f"{on}: hypervolume over evaluations, and the fronts"
     picture = comparison_png(comparison.curves, comparison.fronts, costs[0] if costs else None, score, title)
     folder.write("comparison.png", picture)
-    page = comparison_report(
-        {**shared, **taken(list(comparison.runs.values())), "seeds": seeds},
+    if costs:
+        title = f"{on}: attainment of {score.name} and {costs[0].name}"
+        folder.write("attainment.png", attainment_png(comparison.fronts, costs[0], score, title))
+    ranking = comparison.rankings.get("hypervolume")
+    if ranking is not None and ranking.nemenyi is not None:
+        title = f"{on}: mean ranks by hypervolume"
+        folder.write("ranks.png", critical_difference_png(ranking.methods, ranking.nemenyi, title))
+    found = Compared(
         comparison.table,
         comparison.curves,
         comparison.fronts,
         metrics,
-        [metric.name for metric in (score, *costs)],
+        names,
+        comparison.front_is_exact,
+        comparison.reach,
+        comparison.best,
+        comparison.attainment,
+        comparison.rankings,
+        comparison.costs,
+        comparison.reference,
+        comparison.notes,
     )
-    folder.write("report.html", page)
+    told = {**shared, **taken(list(comparison.runs.values())), "seeds": seeds}
+    folder.write("report.html", comparison_report(told, found))

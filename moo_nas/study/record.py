@@ -14,10 +14,12 @@ from moo_nas.problem import NASProblem
 from moo_nas.study.carbon import footprint, sittings
 from moo_nas.study.folder import Folder
 from moo_nas.study.measured_front import MEASURED
+from moo_nas.study.reading import READER
 
 # What the energy of sittings is kept under in the store.
 ENERGY = "energy/"
-_NOT_SET_UP = (MEASURED, ENERGY, ROUNDS, ENERGIES)
+MEASURING = "measuring/"  # and what measuring took
+_NOT_SET_UP = (MEASURED, ENERGY, MEASURING, ROUNDS, ENERGIES, READER)
 
 
 def run_record(
@@ -43,6 +45,7 @@ def run_record(
     setup = store.setup()
     kept = {key: value for key, (value, _) in setup.items()}
     own = f"{ENERGY}{name}/"
+    measuring = [value["seconds"] for key, value in kept.items() if key.startswith(f"{MEASURING}{name}/")]
     readings = [
         (key.removeprefix(own).partition("/")[0], value) for key, value in kept.items() if key.startswith(own)
     ]
@@ -56,6 +59,7 @@ def run_record(
         "n_failed": counts[1],
         "wall_seconds": round(wall, 3),
         "cpu_seconds": round(cpu, 3),
+        "measuring_seconds": round(sum(measuring), 3),
         "energy": footprint(sittings(readings), grid),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "setup": {

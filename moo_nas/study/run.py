@@ -119,6 +119,36 @@ class Run:
         options = (n_jobs, warm_start, stagnation, timeout_s)
         return open_run(problem, formulation, algorithm, budget, seed, out, *options)
 
+    @classmethod
+    def load(
+        cls,
+        folder: str | os.PathLike[str],
+        problem: "NASProblem | None" = None,
+        formulation: Formulation | None = None,
+    ) -> "Run":
+        """Return the run that a folder holds, as far as it is; nothing is measured, or changed there.
+
+        Args:
+            folder: Of a search, or ``runs/<method>/seed<k>`` of a comparison.
+            problem: What was searched; needed only if its space is a class of one's own and the problem
+                has no registered name.
+            formulation: What was asked for, fitted; needed only if it is a class of one's own.
+
+        Raises:
+            InputError: It is no run's folder, or needs one of these.
+            StoreError: Its store is damaged.
+
+        Example:
+            .. code-block:: python
+
+                run = Run.load("runs/first")
+                run.front[["score", "latency_ms", "architecture"]]
+        """
+        # Here, as reading makes a run.
+        from moo_nas.study.reading import load_run
+
+        return load_run(folder, problem, formulation)
+
     @property
     def stop_reason(self) -> str:
         """Why the run ended: budget, exhausted, stagnated, time, infeasible or interrupted."""

@@ -90,10 +90,10 @@ def search(
     """
     check_grid(grid)
     stops, runner = Stops(budget, max_seconds, stagnation), Runner(n_jobs, timeout_s)
-    plan = Plan.of(problem, formulation, algorithm, stops, seed, runner, warm_start)
-    folder = None if out is None else Folder(out, plan.definition)
+    prepared = Prepared.of(problem, formulation, algorithm, stops, seed, runner, warm_start)
+    folder = None if out is None else Folder(out, prepared.definition)
     try:
-        return plan.session(folder, progress, grid).run()
+        return prepared.session(folder, progress, grid).run()
     finally:
         runner.close()
         if folder is not None:
@@ -101,7 +101,7 @@ def search(
 
 
 @dataclass(frozen=True)
-class Plan:
+class Prepared:
     """All that a run depends on, checked before anything is written.
 
     Attributes:
@@ -130,8 +130,8 @@ class Plan:
         seed: int,
         runner: Runner,
         warm_start: npt.ArrayLike | pd.DataFrame | None = None,
-    ) -> "Plan":
-        """Return the plan of what :func:`search` is called with.
+    ) -> "Prepared":
+        """Return what :func:`search` is to do.
 
         Raises:
             InputError: An impossible seed, algorithm, formulation or warm start.

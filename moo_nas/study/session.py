@@ -2,15 +2,16 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from pymoo.core.algorithm import Algorithm
 
+from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.evaluation import Evaluations
 from moo_nas.evaluation.bench import genome_text
 from moo_nas.problem import NASProblem
@@ -18,7 +19,9 @@ from moo_nas.study.carbon import WORLD_GRID, Footprint, Reading
 from moo_nas.study.folder import Folder
 from moo_nas.study.measured_front import measure_front
 from moo_nas.study.publish import publish_run
-from moo_nas.study.record import ENERGY, run_record, write_record
+from moo_nas.study.reading import keep_outside, keep_problem
+from moo_nas.study.record import ENERGY, MEASURING, run_record, write_record
+from moo_nas.study.refresh import Refresh
 from moo_nas.study.run import Run
 from moo_nas.study.steps import Steps
 from moo_nas.study.stops import Stops
@@ -26,7 +29,19 @@ from moo_nas.study.stops import Stops
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is; ``detail`` says what is being done at the moment."""
+    """How far a run is.
+
+    Attributes:
+        name: The run's.
+        n_evaluations: How many there are.
+        budget: How many there will be.
+        front_size: How many rows the front has.
+        hypervolume: The front's, as a share of the box around what was feasible first.
+        n_failed: How many evaluations failed.
+        detail: What is being done at the moment.
+        front: The front's columns by objective, in their own units; ``fitness`` where one is made of
+            several metrics.
+    """
 
     name: str
     n_evaluations: int
@@ -35,9 +50,12 @@ class Progress:
     hypervolume: float
     n_failed: int
     detail: str
+    front: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 Listener = Callable[[Progress], None]
+# How much measuring a kill may leave out of the account.
+_EVERY_S = 5.0
 
 
 class Session:
@@ -56,6 +74,8 @@ class Session:
         prefix: Where in the folder its files go.
         alone: Measure the front at the end and write pictures and a page; a comparison has its own.
         grid: The carbon intensity of the machine's electricity in g/kWh.
+        known: What earlier runs on the same budget paid for; see :class:`Steps`.
+        prepare: What is set up beside the formulation.
 
     Attributes:
         problem: The problem that the algorithm made of it.
@@ -72,7 +92,11 @@ class Session:
         prefix: str = "",
         alone: bool = True,
         grid: float = WORLD_GRID,
+        known: IntArray | None = None,
+        prepare: Callable[[], object] | None = None,
     ) -> None:
+        self._known = known
+        self._prepare = prepare
         self._name = name
         self._algorithm = algorithm
         self.problem: NASProblem = algorithm.problem
@@ -89,6 +113,7 @@ class Session:
         self._footprint: Footprint | None = None
         self.steps: Steps | None = None
         self._clock = (0.0, 0.0)
+        self._measured = 0.0  # seconds that are in no reading yet
         self.problem.evaluator.listener = self._measuring
 
     def run(self) -> Run:
@@ -120,7 +145,11 @@ class Session:
             self._store.begin(self._name, self._definition)
         self._tell("set-up")
         self.problem.fitted()
-        self.steps = Steps(self._algorithm, self._stops)
+        if self._prepare is not None:
+            self._prepare()
+        if self._folder is not None:
+            keep_problem(self.problem)
+        self.steps = Steps(self._algorithm, self._stops, self._known)
         if self._folder is not None and self._folder.read(self._prefix + "run.json") is None:
             if self._footprint is not None:
                 self._footprint.read()
@@ -155,9 +184,13 @@ class Session:
         if self._footprint is not None:
             self._footprint.finish()
         run.record = self._write_record(stop_reason)
-        if self._folder is not None:
-            publish_run(run, self._folder, self._prefix, pictures=self._alone)
+        self._report(run)
         return run
+
+    def _report(self, run: Run) -> None:
+        if self._folder is not None:
+            keep_outside(self._store, run)
+            publish_run(run, self._folder, self._prefix, pictures=self._alone)
 
     def _made(self, steps: Steps) -> Run:
         """Return the run that steps make, without a record."""
@@ -170,10 +203,17 @@ class Session:
     def _search(self, steps: Steps) -> str:
         """Search until something ends it, and return the stop reason."""
         n_before = self._store.n_logged(self._name)
+        refresh = Refresh()
         while (genomes := steps.ask()) is not None:
-            self.answer(steps, self.problem.evaluations(genomes))
+            started = time.perf_counter()
+            table = self.problem.evaluations(genomes)
+            self._measured += time.perf_counter() - started
+            self.answer(steps, table)
             if steps.stop_reason is None and self._out_of_time(len(steps), n_before):
                 return "time"
+            # What an earlier sitting got to it has reported.
+            if self._alone and len(steps) > n_before and refresh.due():
+                refresh.write(lambda: self._report(self.so_far(steps)))
         assert steps.stop_reason is not None
         return steps.stop_reason
 
@@ -185,10 +225,18 @@ class Session:
 
     def _write_record(self, stop_reason: str | None) -> dict[str, Any]:
         self._spend()
+        if self._measured:
+            self._keep_measured()
         assert self.steps is not None
         counts = (len(self.steps), self.steps.n_failed)
         record = run_record(self._name, self._definition, self.problem, stop_reason, counts, self._grid)
         return record if self._folder is None else write_record(record, self._folder, self._prefix)
+
+    def _keep_measured(self) -> None:
+        """Keep how long measuring took since it was kept last."""
+        key = f"{MEASURING}{self._name}/{datetime.now(UTC).isoformat()}/{next(self._numbers)}"
+        reading, self._measured = {"seconds": self._measured}, 0.0
+        self._store.recall(key, lambda: reading)
 
     def _keep_energy(self, reading: Reading) -> None:
         self._store.recall(f"{self._sitting}/{next(self._numbers)}", lambda: reading)
@@ -202,6 +250,8 @@ class Session:
         now, before = self._now(), self._clock
         self._store.spend(self._name, now[0] - before[0], now[1] - before[1])
         self._clock = now
+        if self._measured > _EVERY_S:
+            self._keep_measured()
 
     def _measuring(self, meter: str, done: int, total: int) -> None:
         self._tell(f"{meter} {done}/{total}")
@@ -209,12 +259,24 @@ class Session:
     def _tell(self, detail: str) -> None:
         if self._progress is None:
             return
-        steps, volume, front, failed = self.steps, 0.0, 0, 0
+        steps, volume, size, failed = self.steps, 0.0, 0, 0
         if steps is not None:
             volume = steps.box.hypervolume(steps.front) if steps.box is not None else 0.0
-            front, failed = len(steps.front), steps.n_failed
+            size, failed = len(steps.front), steps.n_failed
         n = 0 if steps is None else len(steps)
-        self._progress(Progress(self._name, n, self._stops.budget, front, volume, failed, detail))
+        told = Progress(self._name, n, self._stops.budget, size, volume, failed, detail, self._front())
+        self._progress(told)
+
+    def _front(self) -> dict[str, FloatArray]:
+        """Return the front's objectives by name, in their own units."""
+        if self.steps is None:
+            return {}
+        columns = self.steps.front.T
+        names = self.problem.formulation.objective_names
+        if len(names) != len(columns):
+            return {"fitness": columns[0]} if len(columns) == 1 else {}
+        signs = (1.0 if self.problem.evaluator.metric(name).goal == "min" else -1.0 for name in names)
+        return {name: sign * column for name, sign, column in zip(names, signs, columns, strict=True)}
 
 
 def _log_row(table: Evaluations, row: int) -> tuple[str, dict[str, float | None], str, str | None]:

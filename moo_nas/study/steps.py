@@ -24,6 +24,8 @@ class Steps:
     Args:
         algorithm: Set up on the problem.
         stops: What ends it.
+        known: Canonical genomes ``(n, n_var)`` that are answered but not evaluated: what earlier runs
+            on the same budget paid for.
 
     Attributes:
         table: What was evaluated, each network once, in ask order.
@@ -33,7 +35,7 @@ class Steps:
         box: Around what was feasible when first something was.
     """
 
-    def __init__(self, algorithm: Algorithm, stops: Stops) -> None:
+    def __init__(self, algorithm: Algorithm, stops: Stops, known: IntArray | None = None) -> None:
         self._algorithm = algorithm
         self._problem: NASProblem = algorithm.problem
         self._budget = stops.budget
@@ -45,7 +47,11 @@ class Steps:
         pool = self._problem.evaluator.pool
         # What of a pool is not evaluated yet; where anything can be, it is counted against the space.
         self._left = None if pool is None else {genome_text(genome) for genome in self._problem.genomes(pool)}
-        self._seen: set[str] = set()
+        self._known = set() if known is None else set(map(genome_text, known))
+        if self._left is not None:
+            self._left -= self._known
+        self._seen: set[str] = set()  # evaluated
+        self._answered: set[str] = set()  # of the known
         nothing = np.empty((0, self._problem.n_var), dtype=np.int64)
         self._tables: list[Evaluations] = [self._problem.evaluations(nothing)]
         self._infills: Individual | Population | None = None
@@ -70,6 +76,8 @@ class Steps:
         """Return the genomes of the next step ``(n, n_var)``, as far as the budget goes; None at the end."""
         if self.stop_reason is None and len(self) == self._budget:
             self.stop_reason = "budget"
+        if self.stop_reason is None and self._known and self._exhausted():
+            self.stop_reason = "exhausted"
         if self.stop_reason is not None:
             return None
         self._infills = self._algorithm.ask()
@@ -98,7 +106,9 @@ class Steps:
             self.box = Box.around(valid)
         front = np.concatenate([self.front, valid])
         self.front = front[nondominated(front)]
-        self._idle = 0 if fresh else self._idle + len(table)
+        answered = self._known.intersection(map(genome_text, table.genomes)) - self._answered
+        self._answered |= answered
+        self._idle = 0 if fresh or answered else self._idle + len(table)
         if self._cut:
             self.stop_reason = "budget"
             return new
@@ -117,7 +127,7 @@ class Steps:
         """Return the rows of canonical genomes ``(n, n_var)`` not evaluated yet, each network once."""
         rows: dict[str, int] = {}
         for row, text in enumerate(map(genome_text, genomes)):
-            if text not in self._seen:
+            if text not in self._seen and text not in self._known:
                 rows.setdefault(text, row)
         return list(rows.values())
 
@@ -129,14 +139,14 @@ class Steps:
 
     def _exhausted(self) -> bool:
         if self._left is None:
-            return len(self) == self._problem.space.size
+            return len(self) + len(self._known) == self._problem.space.size
         return not self._left
 
     def _within_budget(self, genomes: IntArray) -> int:
         """Return how many rows can be evaluated before a new one would exceed the budget."""
         new: set[str] = set()
         for row, text in enumerate(map(genome_text, genomes)):
-            if text not in self._seen and text not in new:
+            if text not in self._seen and text not in self._known and text not in new:
                 if len(self) + len(new) == self._budget:
                     return row
                 new.add(text)

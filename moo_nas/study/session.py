@@ -171,15 +171,16 @@ class Session:
         """Search until something ends it, and return the stop reason."""
         n_before = self._store.n_logged(self._name)
         while (genomes := steps.ask()) is not None:
-            self.answer(steps, self.problem.evaluations(genomes))
-            if steps.stop_reason is None and self._out_of_time(len(steps), n_before):
+            # Only where there is a next step: what has ended by itself did not end by time.
+            if self._out_of_time(len(steps), n_before):
                 return "time"
+            self.answer(steps, self.problem.evaluations(genomes))
         assert steps.stop_reason is not None
         return steps.stop_reason
 
     def _out_of_time(self, n: int, n_before: int) -> bool:
         """Has a run of ``n`` evaluations, ``n_before`` of them from earlier sittings, had its time?"""
-        if self._stops.max_seconds is None or n < n_before:
+        if self._stops.max_seconds is None or n < max(n_before, 1):
             return False
         return bool(self._store.spent(self._name)[0] >= self._stops.max_seconds)
 

@@ -1,5 +1,6 @@
 """What ends a search, and that its end is repeated."""
 
+import contextlib
 import json
 import time
 
@@ -11,7 +12,7 @@ from moo_nas import NASProblem, Pareto, Single, compare, search
 from moo_nas.algorithms import NSGA2
 from moo_nas.cli import DONE, WRONG_INPUT, main
 from moo_nas.errors import InputError, OtherRunError
-from moo_nas.evaluation import Evaluator
+from moo_nas.evaluation import Evaluator, Store
 from moo_nas.meters import Analytic
 from moo_nas.study.stops import Stagnation
 from tests.fakes import Fake, Guilty
@@ -55,6 +56,16 @@ def test_called_again_a_run_that_time_has_ended_repeats_itself_and_goes_no_furth
     assert meter.asked == []
     pd.testing.assert_frame_equal(again.evaluations, first.evaluations)
     assert (tmp_path / "front.csv").read_bytes() == before
+
+
+def test_called_again_a_run_that_the_budget_has_ended_never_ends_by_time(tmp_path):
+    for _ in range(3):
+        # Each sitting takes time, all of them more than there is.
+        run = search(toy(Slow()), None, NSGA2(4), 4, max_seconds=0.3, out=tmp_path)
+        assert (run.stop_reason, len(run.table)) == ("budget", 4)
+        with contextlib.closing(Store(tmp_path / "evaluations.sqlite")) as store:
+            store.spend("search", 0.2, 0.0)
+    assert json.loads((tmp_path / "run.json").read_text())["stop_reason"] == "budget"
 
 
 def test_time_between_sittings_does_not_count_and_time_in_all_of_them_does(tmp_path):

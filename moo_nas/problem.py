@@ -51,7 +51,11 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
         self.evaluator = evaluator
         self.space = evaluator.space
         self.failures = failures
-        self.options = dict(options or {})
+        # Numbers of numpy as Python's own: what defines a run is JSON.
+        self.options = {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in (options or {}).items()
+        }
         self.timers = dict(timers or {})
         self.extra_metrics: tuple[str, ...] = ()
         self.optional_metrics: tuple[str, ...] = ()

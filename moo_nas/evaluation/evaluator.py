@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from moo_nas.arrays import FloatArray, IntArray, stable_hash, stable_seed
-from moo_nas.errors import InputError, unknown
+from moo_nas.errors import InputError, unknown, whole_number
 from moo_nas.evaluation.chunk import Outcome, measure_chunk
 from moo_nas.evaluation.evaluations import Evaluations
 from moo_nas.evaluation.runner import Runner
@@ -51,16 +51,13 @@ class Evaluator:
         n_reference: int = 200,
         pool: IntArray | None = None,
     ) -> None:
-        if n_reference < 2:
-            raise InputError(
-                f"A reference sample needs at least 2 architectures; got n_reference={n_reference}."
-            )
         self.space = space
         self.sources = tuple(sources)
-        self.seed = seed
+        self.seed = whole_number("The problem's seed must be a whole number", seed, 0)
         self.store = store or Store()
         self.runner = runner or Runner()
-        self.n_reference = n_reference
+        what = "The size n_reference of the reference sample must be a whole number"
+        self.n_reference = whole_number(what, n_reference, 2)
         self.pool = pool
         self.listener: Listener | None = None
         self._source: dict[str, Source] = {}
@@ -76,7 +73,7 @@ class Evaluator:
                 for name in source.inputs:
                     self.metric(name)
         # What a measurement depends on beside the meter and the genome.
-        self._context = stable_hash(space.settings, seed, version("moo_nas"))
+        self._context = stable_hash(space.settings, self.seed, version("moo_nas"))
         self._prepared: dict[Meter, Meter] = {}
         self._tables: dict[Meter, Tabulated | None] = {}
         self._fits: dict[Aggregate, dict[str, Any]] = {}

@@ -16,6 +16,9 @@ from moo_nas.meters.device import StopWatch
 
 Failures = Literal["constraint", "penalty"]
 
+# What tables of evaluations and proposals have beside genes and metrics.
+_COLUMNS = ("architecture", "evaluation", "feasible", "id", "outside", "reason", "status")
+
 
 class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
     """A search space, an evaluator and a formulation: a pymoo ``Problem`` on integer genomes.
@@ -33,7 +36,8 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
         timers: For a predicted metric, the stop-watch that checks it on the front.
 
     Raises:
-        InputError: The formulation reads a metric that the evaluator lacks.
+        InputError: The formulation reads a metric that the evaluator lacks, or a gene and a metric, or
+            one of them and a column that every table of evaluations has, are of one name.
     """
 
     name: ClassVar[str] = "problem"
@@ -48,6 +52,7 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
     ) -> None:
         if failures not in ("constraint", "penalty"):
             raise InputError(f"failures must be 'constraint' or 'penalty'; got '{failures}'.")
+        _check_names(evaluator)
         self.evaluator = evaluator
         self.space = evaluator.space
         self.failures = failures
@@ -173,3 +178,23 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
             xu=self.space.n_choices - 1.0,
             vtype=int,
         )
+
+
+def _check_names(evaluator: Evaluator) -> None:
+    """Refuse names of which a table would have two columns.
+
+    Raises:
+        InputError: There is one.
+    """
+    genes = [gene.name for gene in evaluator.space.genes]
+    metrics = [metric.name for metric in evaluator.metrics]
+    for kind, names in (("gene", genes), ("metric", metrics)):
+        for name in names:
+            if name in _COLUMNS:
+                raise InputError(
+                    f"No {kind} can be called '{name}': tables of evaluations have a column of that name; "
+                    "rename it."
+                )
+    for name in metrics:
+        if name in genes:
+            raise InputError(f"'{name}' is a gene and a metric; rename one of them.")

@@ -75,7 +75,7 @@ def _read_file(path: Path) -> pd.DataFrame:
             f"Reading '{path}' needs pyarrow: pip install pyarrow, or save it as .csv."
         ) from error
     except (OSError, ValueError, EOFError, LZMAError, BadZipFile, zlib.error) as error:
-        raise InputError(f"The table '{path}' cannot be read: {str(error).strip()}.") from error
+        raise InputError(f"The table '{path}' cannot be read: {str(error).strip().rstrip('.')}.") from error
     frame = rows.iloc[1:]
     frame.columns = pd.Index(rows.iloc[0])
     return frame

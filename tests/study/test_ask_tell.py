@@ -193,8 +193,9 @@ def test_what_cannot_be_right_is_refused_and_changes_nothing(tmp_path):
         ):
             with pytest.raises(InputError, match=message):
                 run.tell(*arguments)
-        with pytest.raises(InputError, match="at least 1 proposal; got n=0"):
-            run.ask(0)
+        for n in (0, 2.5, "3"):
+            with pytest.raises(InputError, match=f"whole number, at least 1; got {n!r}"):
+                run.ask(n)
         assert kept(tmp_path) == before
         tell_all(run)
         for id_, message in ((4, "told already"), (BUDGET, r"the run has ended \(budget\)")):
@@ -224,8 +225,10 @@ def test_what_another_run_was_told_is_not_asked_for_and_only_what_lacks():
     other = Run.open(shared, algorithm=AgingEvolution(4), budget=size // 2, seed=1)
     assert (other.stop_reason, len(other.ask()), len(other.evaluations)) == ("budget", 0, size // 2)
     both = Run.open(shared, Pareto("score", "energy_mj"), NSGA2(4), budget=6)
-    with pytest.raises(InputError, match="Unknown metric of proposal 0 'score'"):
-        both.tell(0, {"score": 0.5, "energy_mj": 1.0})
+    with pytest.raises(InputError, match="Proposal 0 needs energy_mj; 'energy_mj' is missing"):
+        both.tell(0, {"score": 0.5})
+    # Who measures both tells both; what was told stays.
+    both.tell(0, {"score": 0.5, "energy_mj": 1.0})
     while len(table := both.ask()):
         both.tell(table["id"][0], {"energy_mj": 1.0})
     assert both.evaluations["score"].tolist() == [truth(a) for a in both.evaluations["architecture"]]

@@ -1,5 +1,6 @@
 """Runs whose evaluations are made elsewhere: asked what to evaluate, and told."""
 
+import inspect
 import json
 import signal
 import sqlite3
@@ -203,6 +204,15 @@ def test_what_cannot_be_right_is_refused_and_changes_nothing(tmp_path):
                 run.tell(id_, {"score": 1.0})
     with pytest.raises(OtherRunError, match="budget is 20 there, 21 here"):
         Run.open(problem(), algorithm=NSGA2(6), budget=BUDGET + 1, seed=2, out=tmp_path)
+
+
+def test_arguments_are_in_the_order_of_those_of_a_search():
+    order = [
+        name
+        for name in inspect.signature(search).parameters
+        if name in inspect.signature(Run.open).parameters
+    ]
+    assert list(inspect.signature(Run.open).parameters) == order
 
 
 def test_failures_are_rows_with_their_reason():

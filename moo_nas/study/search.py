@@ -162,7 +162,10 @@ def prepare_algorithm(algorithm: str | Algorithm, seed: int) -> tuple[Algorithm,
     if isinstance(algorithm, str):
         algorithm = registry.load("algorithm", algorithm)()
     if not isinstance(algorithm, Algorithm):
-        raise InputError(f"An algorithm is a name or a pymoo Algorithm; got {type(algorithm).__name__}.")
+        got = type(algorithm).__name__
+        if isinstance(algorithm, type):
+            got = f"the class {algorithm.__name__}: make one, {algorithm.__name__}()"
+        raise InputError(f"An algorithm is a name or a pymoo Algorithm; got {got}.")
     if algorithm.problem is not None:
         raise InputError(
             f"This {type(algorithm).__name__} has been used on a problem already; pass a new one."

@@ -229,7 +229,7 @@ def set_up(
         )
         name = type(algorithm).__name__
         raise InputError(
-            f"{name} cannot be set up on {problem.name}: {error or 'it refuses'}.{hint}"
+            f"{name} cannot be set up on {problem.name}: {str(error).rstrip('.') or 'it refuses'}.{hint}"
         ) from error
     return algorithm
 

@@ -80,10 +80,11 @@ class Stagnation:
         self._f.append(f)
         self._feasible.append(feasible)
 
-    def __bool__(self) -> bool:
-        """Has it grown by less than a thousandth over the last ``n`` evaluations?
+    def stagnated(self) -> bool:
+        """Return whether it has grown by less than a thousandth over the last ``n`` evaluations.
 
-        Both volumes are taken in one box, around all that is feasible by now.
+        Both volumes are taken in one box, around all that is feasible by now. It takes a look only
+        where a tenth of ``n`` evaluations came since the last one.
         """
         total = sum(map(len, self._f))
         if total // self._every == self._looked // self._every:

@@ -98,7 +98,7 @@ def test_a_front_that_has_stopped_growing_ends_a_search():
     late = Stagnation(60)
     late.add(run.objectives[: n - 60], run.feasible[: n - 60])
     late.add(run.objectives[n - 60 :], run.feasible[n - 60 :])
-    assert late
+    assert late.stagnated()
 
 
 @pytest.mark.parametrize("asked", [Single("score"), Pareto("score", "params", "macs")])
@@ -110,19 +110,19 @@ def test_stagnation_is_of_one_objective_too_and_the_budget_comes_first(asked):
 def test_volume_is_compared_with_what_it_was_so_many_evaluations_ago():
     steps = [(1.0, False), (0.5, False), (0.5, False), (0.4999, True), (0.1, False)]
     watch = Stagnation(2)
-    assert not watch
+    assert not watch.stagnated()
     for value, stagnated in steps:
         watch.add(np.array([[value]]), np.array([True]))
-        assert bool(watch) == stagnated
+        assert watch.stagnated() == stagnated
 
 
 def test_while_nothing_is_feasible_nothing_stagnates():
     watch = Stagnation(2)
     for feasible in (False, False, False, False, True, True):
         watch.add(np.array([[1.0, 1.0]]), np.array([feasible]))
-        assert not watch
+        assert not watch.stagnated()
     watch.add(np.array([[1.0, 1.0]]), np.array([True]))
-    assert watch
+    assert watch.stagnated()
     run = search(toy(Guilty("raise", share=1.1)), budget=50, stagnation=10)
     assert (run.stop_reason, len(run.table)) == ("infeasible", 50)
 

@@ -106,6 +106,7 @@ def positive_seconds(what: str, given: Any) -> float:
         >>> positive_seconds("max_seconds", 60)
         60.0
     """
-    if not isinstance(given, Real) or not 0 < given < math.inf:
+    seconds = float(given) if isinstance(given, Real) else math.nan
+    if not 0 < seconds < math.inf:
         raise InputError(f"{what} must be a positive number of seconds; got {given!r}.")
-    return float(given)
+    return seconds

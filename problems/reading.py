@@ -132,5 +132,5 @@ def _as_numbers(column: "pd.Series[str]") -> "pd.Series[Any]":
     return column
 
 
-def _is_missing(value: object) -> bool:
+def _is_missing(value: Any) -> bool:
     return bool(pd.api.types.is_scalar(value) and pd.isna(value))

@@ -86,7 +86,7 @@ def test_what_has_no_scale_is_refused(exact, log, message):
 def test_what_the_exact_front_does_not_know_is_refused(better):
     # Rows that break a limit, most often: they would make a search look better than it was.
     regret = Regret(EXACT, log=[1])
-    with pytest.raises(InputError, match="beyond the exact front.*np.where"):
+    with pytest.raises(InputError, match=r"beyond the exact front.*np.where"):
         regret.curve([[3, 120], better], [1, 2])
     assert regret.curve([[3, 120], better], [1]) == regret([[3, 120]])
     assert regret(EXACT * (1 - 1e-13)) == FLOOR  # by rounding alone

@@ -114,8 +114,9 @@ class Regret:
         for point in front:
             if not (self.exact <= point + _ROUNDING).all(axis=1).any():
                 raise InputError(
-                    "Some of what was found is beyond the exact front, so the two are not of one problem. Rows "
-                    "that break a limit go to infinity: np.where(run.feasible[:, None], run.objectives, np.inf)."
+                    "Some of what was found is beyond the exact front, so the two are not of one problem. "
+                    "Rows that break a limit go to infinity: "
+                    "np.where(run.feasible[:, None], run.objectives, np.inf)."
                 )
         return regrets
 

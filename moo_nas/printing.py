@@ -33,12 +33,13 @@ def print_run(run: Run, out: Console) -> None:
         metrics = list(run.formulation.metrics)
         outside = is_outside(shown)
         told = bool(outside.any())
-        headings = [*metrics, *(["outside"] if told else [])]
+        hardware = [gene.name for gene in run.space.genes[run.space.architectures.n_var :]]
+        headings = [*hardware, *metrics, *(["outside"] if told else [])]
         table = Table(*headings, box=None, pad_edge=False, header_style="bold", expand=True)
         table.add_column("architecture", no_wrap=True, overflow="ellipsis", ratio=1)
         ordered = shown.sort_values(metrics[-1])
         for _, row in ordered.head(SHOWN_ROWS).iterrows():
-            cells = [f"{row[metric]:.5g}" for metric in metrics]
+            cells = [str(row[name]) for name in hardware] + [f"{row[metric]:.5g}" for metric in metrics]
             cells += [("yes" if row["outside"] else "")] if told else []
             table.add_row(*cells, row["architecture"])
         out.print(table)
@@ -46,6 +47,9 @@ def print_run(run: Run, out: Console) -> None:
             out.print(outside_summary(shown, run.record), markup=False)
         if len(ordered) > SHOWN_ROWS:
             out.print(f"... and {len(ordered) - SHOWN_ROWS} more in front.csv")
+    for name, value in run.record.get("setup", {}).items():
+        if name.startswith("pruned space"):
+            out.print(value["sentence"], markup=False)
     for card in error_cards(run.record):
         out.print(card.words, markup=False)
     columns = Measured.of(run.measured)

@@ -34,6 +34,7 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
             algorithms that take no constraints.
         options: What the problem was made with, for the record.
         timers: For a predicted metric, the stop-watch that checks it on the front.
+        setup: What was decided before anything is measured, by name, as JSON: on record with every run.
 
     Raises:
         InputError: The formulation reads a metric that the evaluator lacks, or a gene and a metric, or
@@ -49,6 +50,7 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
         failures: Failures = "constraint",
         options: Mapping[str, Any] | None = None,
         timers: Mapping[str, StopWatch] | None = None,
+        setup: Mapping[str, dict[str, Any]] | None = None,
     ) -> None:
         if failures not in ("constraint", "penalty"):
             raise InputError(f"failures must be 'constraint' or 'penalty'; got '{failures}'.")
@@ -62,6 +64,7 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
             for name, value in (options or {}).items()
         }
         self.timers = dict(timers or {})
+        self.setup = dict(setup or {})
         self.extra_metrics: tuple[str, ...] = ()
         self.optional_metrics: tuple[str, ...] = ()
         self._fitted: dict[str, Formulation] = {}
@@ -74,7 +77,10 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
 
     def at(self, store: Store, runner: Runner) -> Self:
         """Return the same problem with measurements kept in a store and made by a runner."""
-        return self._with(evaluator=self.evaluator.at(store, runner), _fitted={})
+        problem = self._with(evaluator=self.evaluator.at(store, runner), _fitted={})
+        for name, value in self.setup.items():
+            problem.evaluator.recall(f"{name}/{stable_hash(value)}", lambda value=value: value)  # type: ignore[misc]
+        return problem
 
     def also_measuring(self, metrics: Iterable[str], optional: bool = False) -> Self:
         """Return the same problem with more metrics measured than the formulation reads.

@@ -21,6 +21,7 @@ from moo_nas.meters import (
     Roofline,
     ZeroCost,
     ZMean,
+    pruned,
 )
 from moo_nas.meters.device import StopWatch, stop_watch
 from moo_nas.meters.device_models import DeviceModelName
@@ -71,6 +72,10 @@ class HaeNAS(NASProblem):
         n_networks: Whole networks measured for a predictor: by default 20 for ``table``, 1,000 for
             ``mlp``.
         n_classes: How many classes the networks tell apart: no fewer than ``data`` has.
+        prune: The path of a saved block table, of the device searched for (or several paths, of several
+            devices): options of stages that are never worth it there are pruned from the space
+            beforehand; see :func:`~moo_nas.meters.pruned`. None for the whole space.
+        prune_slower: Prune also what takes over so many times a stage's median ms per multiply-accumulate.
         estimates: A device of :data:`~moo_nas.meters.DEVICE_MODELS`, such as ``a100-sxm4-40gb`` or
             ``stm32f746``, whose latency and energy are estimated from published figures; None for none.
         failures: See :class:`~moo_nas.problem.NASProblem`.
@@ -116,6 +121,8 @@ class HaeNAS(NASProblem):
         energy: str | None = None,
         n_networks: int | None = None,
         n_classes: int = 10,
+        prune: Sequence[str] | str | os.PathLike[str] | None = None,
+        prune_slower: float | None = None,
         estimates: DeviceModelName | None = None,
         failures: Failures = "constraint",
         store: Store | None = None,
@@ -166,6 +173,13 @@ class HaeNAS(NASProblem):
                 "front would be of either. Leave out energy; of a .csv file's device it is predicted where "
                 "the file has energy_mj."
             )
+        paths = [prune] if isinstance(prune, str | os.PathLike) else list(prune or ())
+        if prune_slower is not None and not paths:
+            raise InputError("prune_slower goes by a block table: give its path as prune.")
+        tables = [BlockTable.load(path) for path in paths]
+        for table in tables:
+            table.check(space, latency_size, n_classes)
+        left = pruned(space, tables, prune_slower) if tables else None
         sources: list[Source] = [
             Analytic(latency_size, n_classes),
             *([] if estimates is None else [Roofline(estimates, latency_size, n_classes)]),
@@ -208,14 +222,21 @@ class HaeNAS(NASProblem):
             "n_classes": n_classes,
             "estimates": estimates,
             "failures": failures,
+            # Unsaid where nothing is pruned, so that runs made before it was an option go on.
+            **(
+                {}
+                if left is None
+                else {"prune": [os.fspath(path) for path in paths], "prune_slower": prune_slower}
+            ),
         }
         super().__init__(
-            Evaluator(space, sources, seed, store, Runner(n_jobs), n_reference),
+            Evaluator(left.space if left else space, sources, seed, store, Runner(n_jobs), n_reference),
             formulation or Pareto("score", "latency_ms"),
             failures,
             options,
             # What is predicted is checked; what was measured elsewhere cannot be, here.
             {"latency_ms": timer} if here and latency != "measured" else {},
+            {} if left is None else {"pruned space": left.record},
         )
 
 

@@ -1,7 +1,7 @@
 """NAS-Bench-201: published accuracies, latencies and energies, and the networks themselves."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator, Runner, Source, Store
 from moo_nas.formulations import Formulation, Pareto
 from moo_nas.initialisation import Init
-from moo_nas.meters import SCORE, Analytic, LookUp, Metric, ZeroCost, ZMean
+from moo_nas.meters import SCORE, Analytic, LookUp, Metric, WorstCase, ZeroCost, ZMean
 from moo_nas.problem import Failures
 from moo_nas.spaces import CellSpace
 from moo_nas.spaces.graph import NASBENCH201_OPERATORS
@@ -41,10 +41,13 @@ class NASBench201(KnownProblem):
         data_set: ``cifar10`` or ``cifar100``: what networks were trained on, and costed for.
         device: What latency and energy are of: ``edgegpu`` (Jetson TX2), ``raspi4``, ``eyeriss``
             (simulated), ``fpga`` (ZC706). Of several (a list, or a text with commas) each has metrics
-            of its own: ``raspi4_latency_ms``, ``edgegpu_energy_mj``.
+            of its own: ``raspi4_latency_ms``, ``edgegpu_energy_mj``; and ``worst_latency`` is the worst of
+            their latencies, each as a share of its target (:class:`~moo_nas.meters.WorstCase`).
         formulation: What is asked for; by default the Pareto front of val_error and the (first)
             device's latency.
         seed: The problem's seed: images, initial weights, reference sample.
+        targets: Of several devices, the target of each one's latency in ms, in their order; by default
+            the medians of the reference sample.
         networks: ``all``: the 15,625 genomes as the table has them, each with its own row, so that
             results compare with what is published; ``distinct``: one genome a network, with the
             row of the canonical one (see :class:`~moo_nas.spaces.CellSpace`); ``live``: as ``all``,
@@ -97,6 +100,7 @@ class NASBench201(KnownProblem):
         formulation: Formulation | None = None,
         seed: int = 0,
         *,
+        targets: Sequence[float] | None = None,
         networks: Literal["all", "distinct", "live"] = "all",
         low_fidelity: bool = False,
         score: Sequence[str] = SCORE,
@@ -140,6 +144,7 @@ class NASBench201(KnownProblem):
                 device=proxy_device,
             ),
             ZMean(tuple(score)),
+            *_worst_cases(devices, targets),
         ]
         options = {
             "data_set": data_set,
@@ -158,6 +163,7 @@ class NASBench201(KnownProblem):
             "proxy_device": proxy_device,
             "n_reference": n_reference,
             "failures": failures,
+            **({} if targets is None else {"targets": list(map(float, targets))}),
         }
         super().__init__(
             Evaluator(space, sources, seed, store, Runner(n_jobs), n_reference, pool),
@@ -186,14 +192,49 @@ def published(
     """
     if len(set(devices)) != len(devices):
         raise InputError(f"A device is named twice: {', '.join(devices)}.")
-    errors = {"val_error": f"{data_set}_val_acc", "test_error": f"{data_set}_test_acc"}
+    errors = error_columns(data_set)
     if low_fidelity:
         errors["val_error_12ep"] = f"{data_set}_val_acc_12ep"
     costs = {}
     for device in devices:
-        costs[_named(devices, device, "latency_ms")] = f"{data_set}__{device}_latency"
-        if device not in _WITHOUT_ENERGY:
-            costs[_named(devices, device, "energy_mj")] = f"{data_set}__{device}_energy"
+        for metric, column in cost_columns(data_set, device).items():
+            costs[_named(devices, device, metric)] = column
+    what = f"{data_set}, {', '.join(devices)}{', live networks' if live else ''}"
+    return look_up(errors, costs, what, live, ["val_error_12ep"] if low_fidelity else [])
+
+
+def error_columns(data_set: str) -> dict[str, str]:
+    """Return the columns of accuracies that errors are made of, by metric."""
+    return {"val_error": f"{data_set}_val_acc", "test_error": f"{data_set}_test_acc"}
+
+
+def cost_columns(data_set: str, device: str) -> dict[str, str]:
+    """Return the columns of a device's costs, by metric: the Raspberry Pi has no energy."""
+    costs = {"latency_ms": f"{data_set}__{device}_latency"}
+    if device not in _WITHOUT_ENERGY:
+        costs["energy_mj"] = f"{data_set}__{device}_energy"
+    return costs
+
+
+def look_up(
+    errors: Mapping[str, str],
+    costs: Mapping[str, str],
+    what: str,
+    live: bool = False,
+    free: Sequence[str] = (),
+) -> LookUp:
+    """Return a meter of columns of the table.
+
+    Args:
+        errors: The column of an accuracy in % by the name of its error.
+        costs: The column by the name of a cost, which ends in its unit.
+        what: What they are of, as part of the meter's identity.
+        live: Only the networks with a live path?
+        free: Which of them are known before an evaluation.
+
+    Raises:
+        InputError: The table is not there.
+    """
     table = benchmark_table(FILE, usecols=[*errors.values(), *costs.values()])
     frame = pd.DataFrame(
         {name: 100 - table[column].to_numpy() for name, column in errors.items()}
@@ -208,8 +249,8 @@ def published(
     return LookUp(
         frame,
         [Metric(name, units.get(name.rpartition("_")[2], "%"), "min") for name in frame.columns],
-        f"{FILE} ({data_hash(FILE)}), {data_set}, {', '.join(devices)}{', live networks' if live else ''}",
-        ["val_error_12ep"] if low_fidelity else [],
+        f"{FILE} ({data_hash(FILE)}), {what}",
+        free,
         genomes,
         "no path leads from its cell's input to the output" if live else "",
     )
@@ -226,6 +267,21 @@ def live_genomes() -> IntArray:
     """Return the genomes ``(n, 6)`` of cells with a live path, in the official order."""
     genomes = _official()[0]
     return genomes[is_live(genomes)]
+
+
+def _worst_cases(devices: Sequence[str], targets: Sequence[float] | None) -> list[WorstCase]:
+    if len(devices) == 1 and targets is None:
+        return []
+    try:
+        given = [None] * len(devices) if targets is None else [float(target) for target in targets]
+    except ValueError as error:
+        raise InputError(f"A target of targets must be a number of milliseconds: {error}.") from error
+    if len(devices) == 1 or len(given) != len(devices):
+        raise InputError(
+            f"targets has a latency for each of several devices; got {len(given)} for {', '.join(devices)}."
+        )
+    latencies = [_named(devices, device, "latency_ms") for device in devices]
+    return [WorstCase(dict(zip(latencies, given, strict=True)), "worst_latency")]
 
 
 def _named(devices: Sequence[str], device: str, metric: str) -> str:

@@ -1,11 +1,12 @@
 """The problems of compare_algorithms.py: tables of results whose exact fronts are known, and additive."""
 
 import functools
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from moo_nas import Pareto
 from moo_nas.algorithms.exact import exact_front
@@ -13,11 +14,14 @@ from moo_nas.analysis.regret import Regret
 from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.problem import NASProblem
 from problems.additive import Additive
+from problems.data import benchmark_table
 from problems.known import KnownProblem
 from problems.mnasnet import MnasNet
-from problems.nasbench201 import NASBench201
+from problems.nasbench201 import NASBench201, is_live
+from problems.tabular import Table
 
 ALL, LIVE, ACCEL, ADDITIVE = "NAS-Bench-201", "NAS-Bench-201, live cells", "Accel-NASBench", "additive"
+PLAIN, HELD_OUT = "plain tables", "held out"
 
 
 @dataclass(frozen=True)
@@ -27,14 +31,14 @@ class Case:
     Attributes:
         name: What it is called.
         group: What its results are averaged with.
-        cls: The problem's class.
+        cls: What makes the problem.
         options: What it is made with.
         objectives: Its metrics; all but the first are costs, judged on a logarithmic scale.
     """
 
     name: str
     group: str
-    cls: type[NASProblem]
+    cls: Callable[..., NASProblem]
     objectives: tuple[str, ...]
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -99,6 +103,55 @@ def tables() -> Iterator[Case]:
         yield Case(f"{device} latency", ACCEL, MnasNet, ("top1_error", "latency_ms"), {"device": device})
 
 
+def plain_tables() -> Iterator[Case]:
+    """Yield the same results as a user's own tables: columns without structure, and nothing known before."""
+    objectives = ("test_error", "latency_ms")
+    for networks in ("all", "live"):
+        for data_set in ("cifar10", "cifar100"):
+            for device in ("raspi4", "edgegpu", "eyeriss"):
+                options = {"data_set": data_set, "device": device, "networks": networks}
+                yield Case(f"{data_set}, {device}, {networks}", PLAIN, cell_table, objectives, options)
+    for device in ("zcu102", "vck190"):
+        yield Case(f"imagenet, {device}", PLAIN, stage_table, objectives, {"device": device})
+
+
+def held_out() -> Iterator[Case]:
+    """Yield what no setting was chosen on: other devices, as cells and as plain tables."""
+    objectives = ("test_error", "latency_ms")
+    for data_set in ("cifar10", "cifar100"):
+        for networks in ("all", "live"):
+            options = {"data_set": data_set, "device": "fpga", "networks": networks}
+            yield Case(f"{data_set}, fpga, {networks}", HELD_OUT, NASBench201, objectives, options)
+        for device in ("titan_rtx_32", "essential_ph_1", "samsung_a50"):
+            options = {"data_set": data_set, "device": device, "networks": "live"}
+            yield Case(f"{data_set}, {device}, live", HELD_OUT, cell_table, objectives, options)
+
+
+def cell_table(data_set: str, device: str, networks: str, formulation: Pareto) -> Table:
+    """Return NAS-Bench-201 with a device of HW-NAS-Bench or HELP, a column an edge."""
+    frame = benchmark_table("nb201_accuracy_hw.csv.xz", dtype={"naslib_code": str})
+    genomes = np.array([list(code) for code in frame["naslib_code"]], dtype=np.int64)
+    latency = frame.get(f"{data_set}__{device}_latency")
+    if latency is None:
+        latency = benchmark_table("nb201_help_latency.csv.xz")[device]
+    edges = [f"edge{i}" for i in range(genomes.shape[1])]
+    table = pd.DataFrame(genomes, columns=edges).assign(
+        test_error=100 - frame[f"{data_set}_test_acc"], latency_ms=latency
+    )
+    if networks == "live":
+        table = table[is_live(genomes)]
+    return Table(table, edges, {"test_error": "min", "latency_ms": "min"}, formulation=formulation)
+
+
+def stage_table(device: str, formulation: Pareto) -> Table:
+    """Return Accel-NASBench with a device, a column a gene."""
+    frame = benchmark_table("accel_nasbench_mnasnet.csv.xz")
+    genes = [name for name in frame if name.startswith("block")]
+    table = frame[genes].assign(test_error=100 - frame["val_top1"], latency_ms=frame[f"latency_{device}_ms"])
+    table = table.groupby(genes, as_index=False).mean()
+    return Table(table, genes, {"test_error": "min", "latency_ms": "min"}, formulation=formulation)
+
+
 def additive() -> Case:
     """Return the problem of 1.49e11 architectures whose exact front is computed."""
     return Case("error, latency, params", ADDITIVE, Additive, ("error", "latency_ms", "params"))
@@ -107,7 +160,7 @@ def additive() -> Case:
 @functools.cache
 def cases() -> dict[tuple[str, str], Case]:
     """Return every problem by group and name; each process makes one only when it is used."""
-    return {(case.group, case.name): case for case in (*tables(), additive())}
+    return {(case.group, case.name): case for case in (*tables(), additive(), *plain_tables(), *held_out())}
 
 
 def curve(case: Case, found: list[FloatArray], budgets: list[int]) -> FloatArray:

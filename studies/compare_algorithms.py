@@ -4,10 +4,13 @@ Every algorithm of moo_nas, and what others use: Optuna's multivariate TPE and N
 with its documented integer setting (populations of 20, as there, and of 100, its default), a textbook
 regularised evolution with random weights, random search. Twelve problems on published tables, ten of
 them also without the cells in which no path leads from the input to the output, and `additive`: 1.49e11
-networks whose exact front is computed. A search asks for the metrics that it is judged by (test error
-and costs). Regret is 1 - HV / HV of the exact front, costs on a logarithmic scale, the exact front
-scaled to [0, 1], reference point 1.1, floor 1e-4; budgets are prefixes of one run; networks that a peer
-asks for again are not counted, and what a table lacks is answered for by the nearest new one it has.
+networks whose exact front is computed. With fewer seeds and methods: the same results as a user's own
+tables (columns without structure), and devices that no setting was chosen on.
+
+A search asks for the metrics that it is judged by (test error and costs). Regret is 1 - HV / HV of the
+exact front, costs on a logarithmic scale, the exact front scaled to [0, 1], reference point 1.1, floor
+1e-4; budgets are prefixes of one run; networks that a peer asks for again are not counted, and what a
+table lacks is answered for by the nearest new one it has.
 
 Run:     python studies/compare_algorithms.py [--smoke] [--jobs N]   (pip install -e .[test])
 Takes:   about 3 hours on two cores, 30 s with --smoke. Stopped, it goes on where it was; delete
@@ -27,7 +30,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
-from cases import ADDITIVE, ALL, LIVE, cases, curve
+from cases import ACCEL, ADDITIVE, ALL, HELD_OUT, LIVE, PLAIN, cases, curve
 from common import Options, arguments
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -43,6 +46,7 @@ BUDGETS = [25, 50, 100, 200, 400, 800]
 LONG = [*BUDGETS, 1600, 5000, 20_000]  # of additive, for those that are quick
 SEEDS = 20
 FEW_SEEDS = 5  # for all that takes long, and for KIN
+FEWER = {PLAIN: (10, 3), HELD_OUT: (10, 3)}  # seeds in all, and for what takes long
 SLOW = ("surrogate", "surrogate, no free metrics", "TPE (Optuna)")
 ADDITIVE_BUDGETS = {
     **{method: [25, 50, 100, 200, 400, 500] for method in SLOW},
@@ -64,6 +68,8 @@ OURS: dict[str, Callable[[], Any]] = {
     "local search": lambda: registry.load("algorithm", "local-search")(),
     "random": lambda: registry.load("algorithm", "random")(),
 }
+# Means over all tables, with and without the cells that no path leads through.
+TOGETHER = {"twelve tables": (ALL, ACCEL), "twelve tables, live cells": (LIVE, ACCEL)}
 KIN = ("NSGA-III", "SMS-EMOA", "MOEA/D", "C-TAEA", "RVEA", "local search")
 DRAWN = {
     "surrogate": ("#D55E00", "-"),
@@ -75,6 +81,9 @@ DRAWN = {
     "regularised evolution": ("#009E73", "--"),
     "random": ("#999999", ":"),
 }
+
+
+RUN = ["group", "problem", "method", "seed", "run_budget"]  # what tells runs apart, as in Task.key
 
 
 @dataclass(frozen=True)
@@ -137,7 +146,7 @@ class Task:
 
 
 def tasks(smoke: bool) -> list[Task]:
-    """Return every run, what is quick first; the slow go to 200 evaluations first, few of them further."""
+    """Return every run: what is quick, then what is slow to 200 evaluations, then the few that go further."""
     if smoke:
         some = [(ALL, "cifar10, raspi4 latency"), (ADDITIVE, "error, latency, params")]
         every = itertools.product(some, (*OURS, *PEERS), range(2))
@@ -146,8 +155,9 @@ def tasks(smoke: bool) -> list[Task]:
     for seed, (group, problem) in itertools.product(range(SEEDS), cases()):
         for method in (*OURS, *PEERS):
             where = (group, problem, method, seed)
-            few = seed < FEW_SEEDS
-            if method in KIN and not few:
+            all_seeds, few_seeds = FEWER.get(group, (SEEDS, FEW_SEEDS))
+            few = seed < few_seeds
+            if seed >= all_seeds or (method in KIN and not few) or (group in FEWER and method not in DRAWN):
                 continue
             if group == ADDITIVE and few:
                 budgets = ADDITIVE_BUDGETS.get(method, LONG)
@@ -165,15 +175,16 @@ def everything(options: Options) -> pd.DataFrame:
     kept.parent.mkdir(parents=True, exist_ok=True)
     done: set[tuple[Any, ...]] = set()
     if kept.exists():
-        names = ["group", "problem", "method", "seed", "run_budget"]
-        done = set(pd.read_csv(kept)[names].itertuples(index=False, name=None))
+        done = set(pd.read_csv(kept)[RUN].itertuples(index=False, name=None))
     missing = [task for task in tasks(options.smoke) if task.key not in done]
     parallel = joblib.Parallel(n_jobs=options.jobs, return_as="generator_unordered")
     for number, rows in enumerate(parallel(joblib.delayed(Task.run)(task) for task in missing), start=1):
         pd.DataFrame(rows).to_csv(kept, mode="a", header=not kept.exists(), index=False, float_format="%.6g")
         print(f"\r{number} of {len(missing)} runs", end="", flush=True)
     print()
-    return pd.read_csv(kept)
+    # Runs of other budgets may be there from before.
+    wanted = pd.DataFrame([task.key for task in tasks(options.smoke)], columns=RUN)
+    return pd.read_csv(kept).drop_duplicates([*RUN, "budget"]).merge(wanted)
 
 
 def means(table: pd.DataFrame, group: str, budget: int) -> pd.DataFrame:
@@ -195,6 +206,8 @@ def ranks(table: pd.DataFrame) -> pd.DataFrame:
     a run of the surrogate search.
     """
     rows = []
+    together = [table[table["group"].isin(parts)].assign(group=name) for name, parts in TOGETHER.items()]
+    table = pd.concat([table, *together])
     for group, budget in table[["group", "budget"]].drop_duplicates().sort_values(["group", "budget"]).values:
         by_problem = means(table, group, budget)
         peers = [method for method in PEERS if method in by_problem]
@@ -263,7 +276,9 @@ def draw(axes: Axes, table: pd.DataFrame, methods: Sequence[str], title: str) ->
 
 def picture(table: pd.DataFrame) -> Figure:
     """Return the figure: a panel a group."""
-    groups = [group for group in (ALL, LIVE, "Accel-NASBench", ADDITIVE) if (table["group"] == group).any()]
+    groups = [
+        group for group in (ALL, LIVE, ACCEL, ADDITIVE, PLAIN, HELD_OUT) if (table["group"] == group).any()
+    ]
     figure = Figure(
         figsize=(5.2 * min(2, len(groups)), 3.9 * -(-len(groups) // 2) + 0.6), layout="constrained"
     )

@@ -8,6 +8,7 @@ from moo_nas.algorithms.moead import MOEAD
 from moo_nas.algorithms.nsga2 import NSGA2
 from moo_nas.algorithms.nsga3 import NSGA3
 from moo_nas.algorithms.random_search import RandomSearch
+from moo_nas.algorithms.rnsga2 import RNSGA2
 from moo_nas.algorithms.rvea import RVEA
 from moo_nas.algorithms.smsemoa import SMSEMOA
 from moo_nas.algorithms.surrogate import SurrogateSearch
@@ -17,6 +18,7 @@ __all__ = [
     "MOEAD",
     "NSGA2",
     "NSGA3",
+    "RNSGA2",
     "RVEA",
     "SMSEMOA",
     "AgingEvolution",

@@ -77,6 +77,7 @@ def exact_front(problem: NASProblem, objectives: Sequence[str] | None = None) ->
             f"{formulation.settings}."
         )
     genomes, _ = solve_chain(_chain(asked, formulation.objective_names), asked.space.n_choices)
+    genomes = asked.space.canonical(genomes)
     # As a search sees them: sums in another order may round otherwise.
     f = asked.fg(asked.evaluations(genomes))[0]
     kept = _nondominated(f)

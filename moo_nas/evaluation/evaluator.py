@@ -1,26 +1,21 @@
 """Genomes in, a table of measurements out: canonical, once each, from the store where they are there."""
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
-from importlib.metadata import version
 from typing import Any, Self
 
 import numpy as np
 
-from moo_nas.arrays import FloatArray, IntArray, stable_hash, stable_seed
+from moo_nas.arrays import IntArray, stable_hash, stable_seed
 from moo_nas.errors import InputError, unknown, whole_number
-from moo_nas.evaluation.chunk import Outcome, measure_chunk
+from moo_nas.evaluation.bench import Bench, Listener, Reasons, Shelf, Values, genome_text
 from moo_nas.evaluation.evaluations import Evaluations
 from moo_nas.evaluation.runner import Runner
-from moo_nas.evaluation.store import Measurement, Store
+from moo_nas.evaluation.store import Store
 from moo_nas.meters import Aggregate, Meter, Metric
 from moo_nas.spaces import SearchSpace
 from moo_nas.spaces.tables import Tabulated
 
 Source = Meter | Aggregate
-
-# Told which meter has measured how many of how many architectures, while a batch is measured.
-Listener = Callable[[str, int, int], None]
 
 
 class Evaluator:
@@ -72,10 +67,10 @@ class Evaluator:
             if isinstance(source, Aggregate):
                 for name in source.inputs:
                     self.metric(name)
-        # What a measurement depends on beside the meter and the genome.
-        self._context = stable_hash(space.settings, self.seed, version("moo_nas"))
-        self._prepared: dict[Meter, Meter] = {}
-        self._tables: dict[Meter, Tabulated | None] = {}
+        # Of a pruned space, the whole one: the same network has the same measurements, and the same scale.
+        self._whole = space.whole
+        self._shelf = Shelf(self.store, self._whole, self.seed)
+        self._benches: dict[Meter, Bench] = {}
         self._fits: dict[Aggregate, dict[str, Any]] = {}
 
     def at(self, store: Store, runner: Runner) -> "Evaluator":
@@ -122,7 +117,7 @@ class Evaluator:
 
     def key(self, meter: Meter) -> str:
         """Return what a meter's measurements are kept under in the store."""
-        return f"{meter.key}-{self._context}"
+        return self._bench(meter).key
 
     def free(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return the metrics known before an evaluation: formulas, and what of these names is predicted.
@@ -140,9 +135,12 @@ class Evaluator:
 
     def settings(self, names: Iterable[str]) -> dict[str, Any]:
         """Return the settings of all that makes a table of these metrics, as JSON."""
+        return self._settings(names, self.space)
+
+    def _settings(self, names: Iterable[str], space: SearchSpace) -> dict[str, Any]:
         asked = {self._source[name] for name in self._columns(names)}
         return {
-            "space": stable_hash(self.space.settings),
+            "space": stable_hash(space.settings),
             "seed": self.seed,
             "n_reference": self.n_reference,
             **({} if self.pool is None else {"pool": stable_hash(self.pool.tolist())}),
@@ -159,9 +157,14 @@ class Evaluator:
         A raise, NaN or infinity is a failure row with its reason. Of an ``optional`` metric it is
         a missing value, and the row is none the worse for it.
         """
+        return self._evaluated(self.space.canonical(self.space.check(genomes)), names, optional)
+
+    def _evaluated(
+        self, genomes: IntArray, names: Iterable[str], optional: Iterable[str] = ()
+    ) -> Evaluations:
+        """Return the table of canonical genomes of the whole space."""
         names, optional = list(names), list(optional)
         columns = self._columns((*names, *optional))
-        genomes = self.space.canonical(self.space.check(genomes))
         unique, inverse = np.unique(genomes, axis=0, return_inverse=True)
         values, reasons = self._measure(unique, self._expanded(columns))
         for name in columns:
@@ -187,7 +190,7 @@ class Evaluator:
             InputError: Fewer than half of them could be measured.
         """
         sample = self.reference_genomes()
-        evaluations = self.evaluate(sample, names)
+        evaluations = self._evaluated(sample, names)
         valid = evaluations.rows(~evaluations.failed)
         if 2 * len(valid) < len(sample):
             reason = next(r for r in evaluations.reasons if r)
@@ -198,19 +201,22 @@ class Evaluator:
         return valid
 
     def reference_genomes(self) -> IntArray:
-        """Return the genomes of the reference sample, ``(n, n_var)``."""
-        return self.draw(self.n_reference, stable_seed("reference", self.seed))
+        """Return the genomes of the reference sample ``(n, n_var)``; of a pruned space, of the whole one."""
+        return self._draw(self._whole, self.n_reference, stable_seed("reference", self.seed))
 
     def draw(self, n: int, seed: int) -> IntArray:
         """Return ``n`` distinct random canonical genomes, of the pool if there is one.
 
         Fewer where there are not so many: a pool's all, or what a hundred times as many draws find.
         """
+        return self._draw(self.space, n, seed)
+
+    def _draw(self, space: SearchSpace, n: int, seed: int) -> IntArray:
         rng = np.random.default_rng(seed)
         found: dict[str, IntArray] = {}
         for _ in range(100):
             if self.pool is None:
-                drawn = self.space.canonical(self.space.sample(n, rng))
+                drawn = space.canonical(space.sample(n, rng))
             else:
                 drawn = self.pool[rng.permutation(len(self.pool))]
             for genome in drawn:
@@ -236,7 +242,7 @@ class Evaluator:
 
     def _fit(self, aggregate: Aggregate) -> dict[str, Any]:
         if aggregate not in self._fits:
-            made_of = self.settings((aggregate.metric.name,))
+            made_of = self._settings((aggregate.metric.name,), self._whole)
             self._fits[aggregate] = self.recall(
                 f"{aggregate.metric.name}/{stable_hash(made_of)}",
                 lambda: aggregate.fit(self.reference(aggregate.inputs).columns()),
@@ -254,10 +260,10 @@ class Evaluator:
         ]
         if not predictors:
             return None
-        architectures = [self.space.decode(genome) for genome in genomes]
-        reasons: list[dict[str, list[str]]] = [{} for _ in architectures]
+        reasons: list[dict[str, list[str]]] = [{} for _ in genomes]
         for meter in predictors:
-            found = self.ready(meter).why_outside(architectures)
+            bench = self._bench(meter)
+            found = bench.ready.why_outside([bench.space.decode(genome) for genome in bench.seen(genomes)])
             for row, why in zip(reasons, found or [None] * len(reasons), strict=True):
                 if why is not None:
                     row.setdefault(why, []).extend(metric.name for metric in meter.metrics)
@@ -265,118 +271,36 @@ class Evaluator:
 
     def recall(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return what the store keeps under a name for this space and seed; make it first if need be."""
-        return self.store.recall(f"{name}/{self._context}", make)
+        return self._shelf.recall(name, make)
 
     def tables(self, name: str) -> tuple[Tabulated, int] | None:
         """Return what looks an instant metric up by genomes, and its column; None if nothing does."""
         meter = self._source[self.metric(name).name]
         if not isinstance(meter, Meter) or not meter.instant:
             return None
-        self._tabulated(meter, self.ready(meter), self.space.sample(1, 0))
-        tables = self._tables[meter]
+        bench = self._bench(meter)
+        tables = bench.tables(bench.seen(self._whole.sample(1, 0)))
+        if tables is not None and self.space is not self._whole:
+            tables = bench.ready.tabulate(bench.part(self.space))
         return None if tables is None else (tables, [m.name for m in meter.metrics].index(name))
 
     def ready(self, meter: Meter) -> Meter:
         """Return a meter fitted or calibrated on the space, from the store where it was before."""
-        if meter not in self._prepared:
-            self._prepared[meter] = meter.prepare(self.space, self, self.seed)
-        return self._prepared[meter]
+        return self._bench(meter).ready
 
-    def _measure(
-        self, genomes: IntArray, names: Sequence[str]
-    ) -> tuple[dict[str, FloatArray], dict[tuple[str, int], str]]:
+    def _bench(self, meter: Meter) -> Bench:
+        if meter not in self._benches:
+            self._benches[meter] = Bench(meter, self._whole, self.store, self.runner, self.seed)
+        return self._benches[meter]
+
+    def _measure(self, genomes: IntArray, names: Sequence[str]) -> tuple[Values, Reasons]:
         """Return each metric's values ``(n,)`` of distinct genomes, and why some have none."""
-        values: dict[str, FloatArray] = {}
-        reasons: dict[tuple[str, int], str] = {}
+        values: Values = {}
+        reasons: Reasons = {}
         # Timings come last: nothing else may run beside them.
         for meter in sorted(self.meters(names), key=lambda m: m.exclusive):
             wanted = [metric.name for metric in meter.metrics if metric.name in names]
-            if meter.instant:
-                columns, failed = self._compute(meter, genomes)
-                values.update({m.name: columns[:, i] for i, m in enumerate(meter.metrics)})
-                reasons.update({(m.name, row): why for row, why in failed.items() for m in meter.metrics})
-                continue
-            values.update({name: np.full(len(genomes), np.nan) for name in wanted})
-            for row, kept in enumerate(self._kept(meter, genomes, wanted)):
-                for name in wanted:
-                    measurement = kept[name]
-                    if measurement.value is not None:
-                        values[name][row] = measurement.value
-                    else:
-                        reasons[name, row] = measurement.reason or "no value"
+            measured, failed = self._bench(meter).measure(genomes, wanted, self.listener)
+            values.update(measured)
+            reasons.update(failed)
         return values, reasons
-
-    def _compute(self, meter: Meter, genomes: IntArray) -> tuple[FloatArray, dict[int, str]]:
-        """Return an instant meter's values ``(n, n_metrics)``, and why rows have none."""
-        ready = self.ready(meter)
-        values, failed = self._tabulated(meter, ready, genomes), {}
-        if values is None:
-            values = np.full((len(genomes), len(meter.metrics)), np.nan)
-        # What no table has is asked for network by network, for the reason.
-        open_rows = np.flatnonzero(np.isnan(values).all(axis=1)).tolist()
-        architectures = [self.space.decode(genomes[row]) for row in open_rows]
-        for outcome in measure_chunk(ready, architectures, [0] * len(architectures), open_rows):
-            if outcome.values is None:
-                failed[outcome.index] = outcome.reason or "no value"
-            else:
-                values[outcome.index] = outcome.values
-        return values, failed
-
-    def _tabulated(self, meter: Meter, ready: Meter, genomes: IntArray) -> FloatArray | None:
-        """Return an instant meter's values ``(n, n_metrics)`` from its tables, made once; None without."""
-        try:
-            if meter not in self._tables:
-                self._tables[meter] = ready.tabulate(self.space)
-            tables = self._tables[meter]
-            return None if tables is None else tables(genomes)
-        except Exception as error:
-            # A block that has no cost fails the architectures that have it, told one by one.
-            warnings.warn(
-                f"{type(meter).__name__} is computed network by network, which is slower: "
-                f"a block has no cost ({type(error).__name__}: {error}).",
-                stacklevel=2,
-            )
-            self._tables[meter] = None
-            return None
-
-    def _kept(self, meter: Meter, genomes: IntArray, names: Sequence[str]) -> list[dict[str, Measurement]]:
-        """Return a meter's measurements of every genome, measuring first what the store lacks."""
-        key = self.key(meter)
-        texts = [genome_text(genome) for genome in genomes]
-        kept = self.store.measurements(key, texts)
-        missing = [i for i, text in enumerate(texts) if not set(names) <= kept.get(text, {}).keys()]
-        if missing:
-            self.store.describe(key, {"meter": type(meter).__name__, **meter.settings})
-            ready = self.ready(meter).only(names)
-            measured = [metric.name for metric in ready.metrics]
-            architectures = [self.space.decode(genomes[i]) for i in missing]
-            seeds = [stable_seed(self.seed, texts[i]) for i in missing]
-            n_done = 0
-            for outcomes in self.runner.run(ready, architectures, seeds):
-                fresh = [
-                    _measurement(texts[missing[outcome.index]], name, outcome, position)
-                    for outcome in outcomes
-                    for position, name in enumerate(measured)
-                ]
-                self.store.add(key, fresh)
-                n_done += len(outcomes)
-                if self.listener:
-                    self.listener(type(meter).__name__, n_done, len(missing))
-                for measurement in fresh:
-                    # What is kept already stays, in the file and here.
-                    kept.setdefault(measurement.genome, {}).setdefault(measurement.metric, measurement)
-        return [kept[text] for text in texts]
-
-
-def genome_text(genome: IntArray) -> str:
-    """Return a genome as the store writes it: indices, separated by commas."""
-    return ",".join(map(str, genome.tolist()))
-
-
-def _measurement(genome: str, name: str, outcome: Outcome, position: int) -> Measurement:
-    if outcome.values is None:
-        return Measurement(genome, name, None, outcome.reason)
-    value = float(outcome.values[position])
-    if not np.isfinite(value):
-        return Measurement(genome, name, None, outcome.reasons.get(name, f"{name} is {value}"))
-    return Measurement(genome, name, value)

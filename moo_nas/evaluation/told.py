@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from moo_nas.arrays import IntArray
-from moo_nas.evaluation.evaluator import Evaluator, genome_text
+from moo_nas.evaluation.bench import genome_text
+from moo_nas.evaluation.evaluator import Evaluator
 from moo_nas.evaluation.store import Measurement
 from moo_nas.meters import External
 

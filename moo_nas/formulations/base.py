@@ -9,6 +9,7 @@ import numpy as np
 from moo_nas.arrays import FloatArray
 from moo_nas.errors import FormulationError
 from moo_nas.evaluation import Evaluations
+from moo_nas.meters import Metric
 
 # What a failed row costs where it must be finite and worse than anything measured.
 WORST = 1e30
@@ -106,6 +107,36 @@ def minimised(evaluations: Evaluations, name: str) -> FloatArray:
     """Return a metric ``(n,)`` with its sign such that less is better."""
     values = evaluations[name]
     return values if evaluations.metric(name).goal == "min" else -values
+
+
+def wished(
+    wish: Mapping[str, float], formulation: Formulation, metric: Callable[[str], Metric]
+) -> FloatArray:
+    """Return a point in a formulation's objectives ``(n_obj,)``, as they are minimised.
+
+    Args:
+        wish: A value of each objective, in the metrics' own units.
+        formulation: What makes the objectives.
+        metric: Gives a metric's description by its name.
+
+    Raises:
+        FormulationError: The objectives are no metrics; one of them has no value, a value is of none of
+            them, or is no finite number.
+    """
+    names = formulation.objective_names
+    if not names:
+        raise FormulationError(
+            f"A wish is a value of each objective; '{formulation.name}' has a fitness of several metrics. "
+            "Ask for Pareto(...)."
+        )
+    if set(wish) != set(names):
+        raise FormulationError(
+            f"A wish has a value of each objective, {', '.join(names)}; got {', '.join(wish) or 'none'}."
+        )
+    for name, value in wish.items():
+        if not isinstance(value, int | float) or not np.isfinite(value):
+            raise FormulationError(f"The wish for '{name}' must be a finite number; got {value!r}.")
+    return np.array([wish[n] if metric(n).goal == "min" else -wish[n] for n in names], dtype=np.float64)
 
 
 def check_limits(limits: Mapping[str, float]) -> None:

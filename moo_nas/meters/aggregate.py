@@ -109,3 +109,64 @@ class ZMean(Aggregate):
     def _values(self, values: Mapping[str, FloatArray]) -> list[FloatArray]:
         with np.errstate(divide="ignore", invalid="ignore"):
             return [np.log(values[name]) if logged else values[name] for _, logged, name in self._parsed]
+
+
+class WorstCase(Aggregate):
+    r"""The worst of several costs, each as a share of its target: one objective for many devices.
+
+    .. math:: worst = \max_i \frac{m_i}{t_i}
+
+    At most 1 where every target is met, so ``Constrained("val_error", {"worst_latency": 1.0})`` asks for
+    what is within all of them, and ``Pareto("val_error", "worst_latency")`` for what is good on every
+    device rather than on the mean one.
+
+    Args:
+        targets: The target of each metric, in its own unit, positive; None for the median of the
+            reference sample.
+        name: What the worst is called.
+
+    Raises:
+        InputError: Fewer than two metrics; a target that is no positive number.
+
+    Example:
+        >>> worst = WorstCase({"raspi4_latency_ms": 20.0, "edgegpu_latency_ms": 5.0}, "worst_latency")
+        >>> measured = {"raspi4_latency_ms": np.array([10.0, 30]), "edgegpu_latency_ms": np.array([4.0, 4])}
+        >>> worst.combine(measured, worst.fit(measured))
+        array([0.8, 1.5])
+
+    References:
+        Y. Jin, J. Branke. Evolutionary Optimization in Uncertain Environments. IEEE Transactions on
+        Evolutionary Computation 9(3), 2005 (the worst case as a measure of robustness).
+    """
+
+    def __init__(self, targets: Mapping[str, float | None], name: str = "worst_case") -> None:
+        self.metric = Metric(name, "1", "min")
+        self.targets = {metric: None if t is None else float(t) for metric, t in targets.items()}
+        self.inputs = tuple(self.targets)
+        if len(self.inputs) < 2:
+            raise InputError(f"'{name}' is of two metrics at least; got {', '.join(self.inputs) or 'none'}.")
+        for metric, target in self.targets.items():
+            if target is not None and not (np.isfinite(target) and target > 0):
+                raise InputError(f"The target of '{metric}' must be positive and finite; got {target}.")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"worst_case": dict(self.targets)}
+
+    def fit(self, reference: Mapping[str, FloatArray]) -> dict[str, Any]:
+        targets = {
+            metric: float(np.median(reference[metric])) if target is None else target
+            for metric, target in self.targets.items()
+        }
+        for metric, target in targets.items():
+            if not target > 0:
+                raise InputError(
+                    f"The median of '{metric}' over the reference sample is {target:g}: state its target, "
+                    "which must be positive."
+                )
+        return {"targets": targets}
+
+    def combine(self, values: Mapping[str, FloatArray], fit: dict[str, Any]) -> FloatArray:
+        shares = [values[metric] / target for metric, target in fit["targets"].items()]
+        worst: FloatArray = np.max(shares, axis=0)
+        return worst

@@ -51,6 +51,7 @@ class Meter(ABC):
     exclusive: bool = False  # Timings are: never beside other work.
     instant: bool = False  # Formulas and fitted predictors are: computed anew rather than stored.
     uses_gpu: bool = False  # Does it work on a GPU here, whose energy then counts with a search's?
+    takes_configuration: bool = False  # Does it measure Configured architectures, or architectures alone?
     largest_chunk: int = 8  # The most architectures that one call gets.
 
     @property

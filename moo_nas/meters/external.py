@@ -28,6 +28,8 @@ class External(Meter):
         (Metric(name='accuracy', unit='%', goal='max'),)
     """
 
+    takes_configuration = True  # what is told is of the whole proposal
+
     def __init__(self, name: str, unit: str, goal: Literal["min", "max"]) -> None:
         self.metrics = (Metric(name, unit, goal),)
 

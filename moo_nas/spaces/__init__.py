@@ -6,6 +6,8 @@ from moo_nas.spaces.cell import CellSpace
 from moo_nas.spaces.flat import FlatArchitecture, FlatSpace
 from moo_nas.spaces.gene import Gene
 from moo_nas.spaces.graph import Cell
+from moo_nas.spaces.joint import Configured, JointSpace
+from moo_nas.spaces.pruned import PrunedSpace
 from moo_nas.spaces.space import SearchSpace
 from moo_nas.spaces.stage import StageChoices, StageSpace
 
@@ -15,11 +17,14 @@ __all__ = [
     "Cell",
     "CellSpace",
     "CellStage",
+    "Configured",
     "FlatArchitecture",
     "FlatSpace",
     "Gene",
     "Head",
+    "JointSpace",
     "Layer",
+    "PrunedSpace",
     "ResidualStage",
     "SearchSpace",
     "Stage",

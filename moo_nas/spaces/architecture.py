@@ -13,6 +13,8 @@ from moo_nas.errors import SpaceError
 from moo_nas.spaces.block import Block, Layer
 from moo_nas.spaces.graph import Cell
 
+BETWEEN = " @ "  # an architecture's text and that of the configuration it runs on
+
 Operator = Literal["ibn", "fused"]
 HeadOrder = Literal["pool_conv", "conv_pool", "norm_pool"]
 
@@ -183,11 +185,15 @@ class Architecture:
 
     @classmethod
     def parse(cls, text: str) -> "Architecture":
-        """Return the architecture that a line of text stands for.
+        """Return the architecture that a line of text stands for; on a configuration, if it names one.
 
         Raises:
             SpaceError: A word of the line is none of a stem, a stage or a head.
         """
+        if cls is Architecture and BETWEEN in text:
+            from moo_nas.spaces.joint import Configured  # here, as it is an architecture
+
+            return Configured.parse(text)
         words = text.split()
         if len(words) < 3:
             raise SpaceError(f"An architecture's text is 'stem_... stage... head'; got {text!r}.")

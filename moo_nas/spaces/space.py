@@ -58,6 +58,16 @@ class SearchSpace(ABC):
         return None
 
     @property
+    def whole(self) -> "SearchSpace":
+        """The space that this one is a part of, and shares its genomes with: measurements are kept by it."""
+        return self
+
+    @property
+    def architectures(self) -> "SearchSpace":
+        """The space of the architectures alone, where genomes have a hardware configuration after them."""
+        return self
+
+    @property
     def n_var(self) -> int:
         """How many genes there are."""
         return len(self.genes)

@@ -16,7 +16,7 @@ from moo_nas.spaces.space import SearchSpace
 from moo_nas.spaces.tables import BlockCost, CostTables, StageCost, StageTable
 
 # The order of a stage's genes, and the kind of each.
-_KINDS = {
+KINDS = {
     "operator": "categorical",
     "kernel": "ordinal",
     "expansion": "ordinal",
@@ -54,7 +54,7 @@ class StageChoices:
     se_of: Literal["hidden", "input"] = "hidden"
 
     def __post_init__(self) -> None:
-        for name in _KINDS:
+        for name in KINDS:
             # Python's own numbers, whatever array they came in.
             choices = tuple(c.item() if isinstance(c, np.generic) else c for c in getattr(self, name))
             object.__setattr__(self, name, choices)
@@ -87,7 +87,7 @@ class StageChoices:
 
     def options(self) -> list[tuple[Choice, ...]]:
         """Return every combination of choices, last attribute fastest."""
-        return list(itertools.product(*(getattr(self, name) for name in _KINDS)))
+        return list(itertools.product(*(getattr(self, name) for name in KINDS)))
 
     def stage(self, option: Sequence[Any]) -> Stage:
         """Return the stage of one combination."""
@@ -154,7 +154,7 @@ class StageSpace(SearchSpace):
         self.genes = tuple(
             Gene(f"stage{number}.{name}", getattr(row, name), kind)  # type: ignore[arg-type]
             for number, row in enumerate(self.stages, start=1)
-            for name, kind in _KINDS.items()
+            for name, kind in KINDS.items()
             if len(getattr(row, name)) > 1
         )
         if not self.genes:
@@ -162,7 +162,7 @@ class StageSpace(SearchSpace):
         # Columns of the genome that belong to each stage's attributes; -1 where it is no gene.
         position = {gene.name: i for i, gene in enumerate(self.genes)}
         self._columns = [
-            [position.get(f"stage{number}.{name}", -1) for name in _KINDS]
+            [position.get(f"stage{number}.{name}", -1) for name in KINDS]
             for number in range(1, len(self.stages) + 1)
         ]
 
@@ -231,7 +231,7 @@ class StageSpace(SearchSpace):
         for row, columns in zip(self.stages, self._columns, strict=True):
             option = [
                 getattr(row, name)[genome[column] if column >= 0 else 0]
-                for name, column in zip(_KINDS, columns, strict=True)
+                for name, column in zip(KINDS, columns, strict=True)
             ]
             stages.append(row.stage(option))
         return Architecture(self.stem, tuple(stages), self.head)
@@ -251,7 +251,7 @@ class StageSpace(SearchSpace):
                 raise SpaceError(f"Stage {number} is of inverted bottlenecks; got '{stage}'.")
             if stage.stride != row.stride:
                 raise SpaceError(f"Stage {number} has stride {row.stride}; got {stage.stride}.")
-            for name, column in zip(_KINDS, columns, strict=True):
+            for name, column in zip(KINDS, columns, strict=True):
                 choices, choice = getattr(row, name), getattr(stage, name)
                 if name == "se":
                     choices = tuple(row.hidden_se(se, stage.expansion) for se in choices)
@@ -265,7 +265,7 @@ class StageSpace(SearchSpace):
         """Return every distinct block that an architecture of this space can have."""
         found: dict[Block, None] = {}
         for block in itertools.chain.from_iterable(
-            blocks for part in self._parts(image_size, n_classes) for blocks in part.values()
+            blocks for part in self.parts(image_size, n_classes) for blocks in part.values()
         ):
             found[block] = None
         return tuple(found)
@@ -285,7 +285,7 @@ class StageSpace(SearchSpace):
                     memo[block] = np.asarray(cost.block_cost(block), dtype=np.float64)
             return cost.reduce(np.array([memo[block] for block in blocks]))
 
-        stem, *stages, head = self._parts(cost.image_size, cost.n_classes)
+        stem, *stages, head = self.parts(cost.image_size, cost.n_classes)
         values = [[total(blocks) for blocks in part.values()] for part in (*stages, head)]
         return CostTables(total(stem[()]), self._chain(values), cost)
 
@@ -294,10 +294,15 @@ class StageSpace(SearchSpace):
         nothing = np.zeros(len(cost.reductions))
         values, n_widths = [], 1
         for number, row in enumerate(self.stages, start=1):
-            costs = [np.asarray(cost.stage_cost(number, row.stage(o)), dtype=float) for o in row.options()]
+            stages = [row.stage(self._taken(number, option)) for option in row.options()]
+            costs = [np.asarray(cost.stage_cost(number, stage), dtype=float) for stage in stages]
             values.append(costs * n_widths)
             n_widths = len(row.channels)
         return CostTables(nothing, self._chain([*values, [nothing] * n_widths]), cost)
+
+    def _taken(self, number: int, option: tuple[Choice, ...]) -> tuple[Choice, ...]:
+        """Return the option that a stage, counted from 1, has where this one is chosen."""
+        return option
 
     def _chain(self, values: Sequence[Sequence[FloatArray]]) -> list[StageTable]:
         """Lay out each stage's and the head's costs, given by the width that comes in and option."""
@@ -308,16 +313,16 @@ class StageSpace(SearchSpace):
             for width, columns, costs in zip(before, own, values, strict=True)
         ]
 
-    def _parts(self, image_size: int, n_classes: int) -> list[dict[tuple[Choice, ...], tuple[Block, ...]]]:
+    def parts(self, image_size: int, n_classes: int) -> list[dict[tuple[Choice, ...], tuple[Block, ...]]]:
         """Return the stem's, each stage's and the head's blocks, by width that comes in and option."""
         stem = self.stem.block(image_size)
         parts: list[dict[tuple[Choice, ...], tuple[Block, ...]]] = [{(): (stem,)}]
         widths: Sequence[int] = (self.stem.channels,)
         size = stem.out_size
-        for row in self.stages:
+        for number, row in enumerate(self.stages, start=1):
             parts.append(
                 {
-                    (width, *option): row.stage(option).blocks(width, size)
+                    (width, *option): row.stage(self._taken(number, option)).blocks(width, size)
                     for width in widths
                     for option in row.options()
                 }

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from moo_nas.analysis.indicators import nondominated
+from moo_nas.analysis.reach import knee
 from moo_nas.arrays import BoolArray, FloatArray, IntArray
+from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluations
 from moo_nas.formulations import Formulation
+from moo_nas.formulations.base import wished
 from moo_nas.spaces import SearchSpace
 
 if TYPE_CHECKING:
@@ -159,6 +163,84 @@ class Run:
             return self._frame(np.zeros(0, dtype=np.int64))
         violation = np.maximum(self._fg[1][valid], 0).sum(axis=1)
         return self._frame(valid[violation == violation.min()])
+
+    def under(self, formulation: Formulation) -> "Run":
+        """Return the same evaluations under another formulation: its front, its knee, what is feasible.
+
+        One front per device, or within other limits, of one run; nothing is measured.
+
+        Args:
+            formulation: What is asked for, of metrics that the run's table has; nothing left to the
+                reference sample (``problem.fitted(formulation)`` settles that).
+
+        Raises:
+            InputError: A metric that the table lacks: search ``problem.also_measuring([metric])``.
+            FormulationError: Something is left to the reference sample.
+
+        Example:
+            >>> from moo_nas import Pareto, search
+            >>> from problems.haenas import HaeNAS
+            >>> run = search(HaeNAS(), Pareto("params", "macs", "peak_activation_bytes"), budget=60)
+            >>> len(run.under(Pareto("params", "macs")).front) < len(run.front)
+            True
+        """
+        asked = self.table.select(formulation.metrics)
+        # A row lacks what this formulation reads, or it does not: what else failed is of no matter.
+        reasons = tuple(
+            why if why is None else known or why
+            for why, known in zip(asked.reasons, self.table.reasons, strict=True)
+        )
+        judged = Run(
+            self.name,
+            self.space,
+            formulation,
+            replace(self.table, reasons=reasons),
+            {**self.record, "formulation": formulation.settings},
+            outside=self.outside,
+        )
+        judged._fg  # noqa: B018  # what does not fit is said at once
+        return judged
+
+    def knee(self) -> pd.Series | None:
+        """Return the row of the front that bends towards the ideal most; None where none does.
+
+        Beyond it, a little more of one objective costs much of another: a choice where nobody has
+        weights. See :func:`~moo_nas.analysis.reach.knee`.
+
+        Raises:
+            InputError: The formulation has fewer than two objectives.
+        """
+        if self.formulation.n_obj < 2:
+            raise InputError(
+                f"A knee is of a front of two objectives or more; '{self.formulation.name}' makes one. Ask "
+                'run.under(Pareto("score", "latency_ms")).knee().'
+            )
+        place = knee(self.objectives[self.front_rows])
+        return None if place is None else self.front.iloc[place]
+
+    def nearest(self, wish: Mapping[str, float]) -> pd.Series | None:
+        r"""Return the row of the front that comes closest to a wish, or exceeds it most.
+
+        None of an empty front. With :math:`a` the wish and the width of each objective over the front,
+
+        .. math:: \min \max_i \frac{f_i - a_i}{high_i - low_i}
+
+        negative where all of the wish is exceeded; of equals the one with the smaller sum.
+
+        Args:
+            wish: A value of each objective, in the metrics' own units.
+
+        Raises:
+            InputError: The formulation has no objectives that are metrics; one is missing, another is none
+                of them, or no number.
+        """
+        point = wished(wish, self.formulation, self.table.metric)
+        f = self.objectives[self.front_rows]
+        if len(f) == 0:
+            return None
+        width = np.ptp(f, axis=0)
+        short = (f - point) / np.where(width > 0, width, 1.0)
+        return self.front.iloc[int(np.lexsort((short.sum(axis=1), short.max(axis=1)))[0])]
 
     def _frame(self, rows: IntArray) -> pd.DataFrame:
         frame = evaluations_frame(self.space, self.table, self.feasible, rows)

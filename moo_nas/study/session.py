@@ -12,7 +12,7 @@ import numpy as np
 from pymoo.core.algorithm import Algorithm
 
 from moo_nas.evaluation import Evaluations
-from moo_nas.evaluation.evaluator import genome_text
+from moo_nas.evaluation.bench import genome_text
 from moo_nas.problem import NASProblem
 from moo_nas.study.carbon import WORLD_GRID, Footprint, Reading
 from moo_nas.study.folder import Folder

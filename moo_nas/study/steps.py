@@ -10,7 +10,7 @@ from pymoo.problems.static import StaticProblem
 from moo_nas.analysis.indicators import Box, nondominated
 from moo_nas.arrays import IntArray
 from moo_nas.evaluation import Evaluations
-from moo_nas.evaluation.evaluator import genome_text
+from moo_nas.evaluation.bench import genome_text
 from moo_nas.problem import NASProblem
 from moo_nas.study.stops import Stagnation, Stops
 

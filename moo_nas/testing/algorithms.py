@@ -10,7 +10,7 @@ import numpy as np
 
 from moo_nas.arrays import FloatArray, IntArray, stable_seed
 from moo_nas.evaluation import Evaluator
-from moo_nas.evaluation.evaluator import genome_text
+from moo_nas.evaluation.bench import genome_text
 from moo_nas.formulations import Constrained, Formulation, Pareto, Single
 from moo_nas.meters import Analytic, External, Meter, Metric
 from moo_nas.problem import Failures, NASProblem

@@ -8,6 +8,7 @@ from moo_nas.algorithms import (
     MOEAD,
     NSGA2,
     NSGA3,
+    RNSGA2,
     RVEA,
     SMSEMOA,
     AgingEvolution,
@@ -33,6 +34,7 @@ CASES = {
     "nsga2": NSGA2,
     "nsga3": NSGA3,
     "random": RandomSearch,
+    "rnsga2": RNSGA2,
     "rvea": RVEA,
     "smsemoa": SMSEMOA,
 }

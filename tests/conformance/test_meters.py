@@ -19,6 +19,7 @@ from moo_nas.meters import (
     Meter,
     Metric,
     MlpLatency,
+    PerConfiguration,
     PredictedCost,
     Roofline,
     ZeroCost,
@@ -26,6 +27,7 @@ from moo_nas.meters import (
 from moo_nas.meters.device import stop_watch
 from moo_nas.meters.device.counters import Counter
 from moo_nas.meters.predictors import GaussianProcess
+from moo_nas.spaces import Gene, JointSpace
 from moo_nas.testing import MeterKit, StandIn
 from tests.spaces_for_tests import tiny_space, wide_space
 
@@ -75,6 +77,7 @@ CASES = {
     "CpuLatency": lambda: TIMER,
     "DeviceEnergy": device_energy,
     "LookUp": look_up,
+    "PerConfiguration": lambda: PerConfiguration("bits", {n: Analytic(33, 10, n, n) for n in (4, 8)}),
     "PredictedCost": lambda: predicted_cost().prepare(wide_space(), store(), 0),
     "MlpLatency": lambda: MlpLatency(TIMER, 20).prepare(wide_space(), store(), 0),
     "Roofline": lambda: Roofline("snapdragon-855", image_size=33, n_classes=10),
@@ -99,6 +102,8 @@ class TestMeters(MeterKit):
         return CASES[self.name]()
 
     def space(self):
+        if CASES[self.name]().takes_configuration:
+            return JointSpace(wide_space(), [Gene("bits", (4, 8), "ordinal")])
         return wide_space()
 
 

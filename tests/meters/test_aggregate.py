@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from moo_nas.errors import InputError
-from moo_nas.meters import ZMean
+from moo_nas.meters import WorstCase, ZMean
 
 RNG = np.random.default_rng(0)
 REFERENCE = {"snip": RNG.gamma(2, size=50), "params": 10 ** RNG.uniform(4, 7, 50)}
@@ -58,3 +58,37 @@ def test_a_term_that_is_constant_over_the_reference_sample_is_refused():
 def test_the_logarithm_of_a_negative_reference_is_refused():
     with pytest.raises(InputError, match="no finite value"):
         ZMean(("log(snip)",)).fit({"snip": np.array([1.0, -1.0, 2.0])})
+
+
+@given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=5), numbers, numbers)
+def test_the_worst_case_is_the_largest_share_of_a_target(rows, a, b):
+    worst = WorstCase({"a_ms": a, "b_ms": b}, "worst")
+    first, second = np.array(rows).T
+    found = worst.combine({"a_ms": first, "b_ms": second}, worst.fit({"a_ms": first, "b_ms": second}))
+    assert found.tolist() == [max(x / a, y / b) for x, y in rows]
+    # At most 1 is within both of them.
+    assert ((found <= 1) == ((first / a <= 1) & (second / b <= 1))).all()
+
+
+def test_a_target_that_is_left_open_is_the_median_of_the_reference_sample():
+    worst = WorstCase({"snip": None, "params": 1e6})
+    assert worst.fit(REFERENCE) == {"targets": {"snip": np.median(REFERENCE["snip"]), "params": 1e6}}
+    assert worst.metric.goal == "min"
+
+
+@pytest.mark.parametrize(
+    ("targets", "words"),
+    [
+        ({"a_ms": 1.0}, "two metrics at least; got a_ms"),
+        ({"a_ms": 1.0, "b_ms": 0.0}, "target of 'b_ms' must be positive"),
+        ({"a_ms": 1.0, "b_ms": float("inf")}, "positive and finite; got inf"),
+    ],
+)
+def test_a_worst_case_without_targets_is_refused(targets, words):
+    with pytest.raises(InputError, match=words):
+        WorstCase(targets)
+
+
+def test_a_median_that_is_no_target_is_refused():
+    with pytest.raises(InputError, match="median of 'a' over the reference sample is 0: state its target"):
+        WorstCase({"a": None, "b": 1.0}).fit({"a": np.zeros(5), "b": np.ones(5)})

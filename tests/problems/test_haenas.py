@@ -1,15 +1,21 @@
 """HaeNAS's space with estimates of devices that are not here."""
 
+import json
 import time
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from moo_nas import Constrained, Pareto, registry, search
-from moo_nas.errors import BusyError, InputError
-from moo_nas.meters import DEVICE_MODELS, Roofline
+from moo_nas.cli import DONE, main
+from moo_nas.errors import BusyError, InputError, OtherRunError
+from moo_nas.meters import DEVICE_MODELS, BlockTable, Roofline, pruned
 from moo_nas.meters.device import energy
 from moo_nas.meters.device.counters import Counter, Rapl
+from moo_nas.spaces import StageSpace
+from moo_nas.study.warm_start import warm_start_genomes
 from problems.haenas import HaeNAS
 
 ESTIMATES = {"estimated_latency_ms", "estimated_energy_mj"}
@@ -136,3 +142,71 @@ def test_what_a_table_has_no_use_for_is_refused(board, option):
 def test_an_unknown_way_to_energy_is_refused():
     with pytest.raises(InputError, match="Unknown energy 'measure': did you mean 'measured'"):
         HaeNAS(energy="measure")
+
+
+TABLE = str(files("problems") / "cpu_blocks.json")
+
+
+def test_a_pruned_space_is_searched_and_what_was_pruned_is_on_record(tmp_path):
+    problem = HaeNAS(prune=[TABLE], formulation=Pareto("params", "macs"))
+    run = search(problem, budget=60, out=tmp_path)
+    stages = [
+        set(map(str, problem.space.decode(genome).stages)) for genome in problem.space.sample(200, seed=0)
+    ]
+    assert "ibn_d2_k3_s2_e3_c24" not in set().union(*stages)
+    assert not run.evaluations["architecture"].str.contains("ibn_d2_k3_s2_e3_c24").any()
+    (told,) = [value for name, value in run.record["setup"].items() if name.startswith("pruned space")]
+    assert "31,785,858,000 of 148,769,467,776 architectures are left" in told["sentence"]
+    assert "ibn_d2_k3_s2_e3_c24" in told["dropped"]["stage2"]
+    assert json.loads((tmp_path / "run.json").read_text())["problem"]["prune"] == [TABLE]
+
+
+def test_nothing_is_pruned_unless_it_is_asked_and_runs_tell_it_apart(tmp_path):
+    whole, asked = HaeNAS(), Pareto("params", "macs")
+    assert whole.space.whole is whole.space
+    assert "prune" not in whole.options
+    search(whole, asked, budget=5, out=tmp_path)
+    with pytest.raises(OtherRunError, match="holds another run"):
+        search(HaeNAS(prune=[TABLE]), asked, budget=5, out=tmp_path)
+
+
+def test_pruning_is_an_option_of_the_command_line(tmp_path, capsys):
+    asked = ["search", "haenas", "--objectives", "params,macs", "--budget", "8", "--jobs", "1"]
+    asked += ["--problem-option", f"prune={TABLE}", "--out", str(tmp_path / "run")]
+    assert main([*asked, "--problem-option", "prune_slower=2"]) == DONE
+    assert "17,869,073,040 of 148,769,467,776 architectures are left" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"prune_slower": 2.0}, "give its path as prune"),
+        ({"prune": ["nowhere.json"]}, "nowhere.json cannot be read"),
+        ({"prune": [TABLE], "latency_size": 64}, "96 pixels and 10 classes; asked for 64"),
+        ({"prune": [TABLE], "prune_slower": 0.5}, "above 1; got 0.5"),
+    ],
+)
+def test_what_cannot_be_pruned_by_is_refused(options, words):
+    with pytest.raises(InputError, match=words):
+        HaeNAS(**options)
+
+
+@pytest.mark.parametrize("given", [TABLE, Path(TABLE), [TABLE], (TABLE,)])
+def test_one_table_is_named_alone_or_in_a_row(given):
+    problem = HaeNAS(prune=given)
+    assert problem.options["prune"] == [TABLE]
+    assert problem.space.settings == pruned(StageSpace.haenas(), BlockTable.load(TABLE)).space.settings
+
+
+@pytest.mark.parametrize("order", [({}, {"prune": [TABLE]}), ({"prune": [TABLE]}, {})])
+def test_a_front_starts_the_search_of_the_pruned_space_and_the_other_way_round(order):
+    asked = Pareto("params", "macs")
+    first, second = (HaeNAS(**options) for options in order)
+    front = search(first, asked, budget=60).front
+    run = search(second, asked, budget=len(front) + 5, seed=1, warm_start=front)
+    started = second.space.canonical(first.space.canonical(warm_start_genomes(front, first.space)))
+    _, at = np.unique(started, axis=0, return_index=True)
+    expected = started[np.sort(at)]
+    assert run.table.genomes[: len(expected)].tolist() == expected.tolist()
+    if "prune" in order[0]:  # all of it is in the whole space, as it is
+        assert set(front["architecture"]) <= set(run.evaluations["architecture"])

@@ -9,6 +9,7 @@ from moo_nas.meters.predictors.gaussian_process import GaussianProcess
 from moo_nas.meters.predictors.mlp import MlpLatency
 from moo_nas.meters.predictors.perceptron import Perceptron, one_hot
 from moo_nas.meters.predictors.predicted_cost import PredictedCost
+from moo_nas.meters.predictors.pruning import Pruned, pruned
 from moo_nas.meters.predictors.regressor import Interval, Regressor
 from moo_nas.meters.predictors.ridge import Ridge
 from moo_nas.meters.predictors.saved_table import BlockTable
@@ -26,10 +27,12 @@ __all__ = [
     "MlpLatency",
     "Perceptron",
     "PredictedCost",
+    "Pruned",
     "Regressor",
     "Ridge",
     "cost_features",
     "feature_groups",
     "feature_matrix",
     "one_hot",
+    "pruned",
 ]

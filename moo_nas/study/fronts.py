@@ -1,0 +1,58 @@
+"""Several fronts from one set of evaluations: one a device, a limit, a wish."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from moo_nas.errors import InputError
+from moo_nas.evaluation import Evaluations
+from moo_nas.formulations import Formulation
+from moo_nas.study.run import Run
+
+
+def fronts(runs: Run | Iterable[Run], formulations: Mapping[str, Formulation]) -> dict[str, Run]:
+    """Return what several runs found together, under each of several formulations.
+
+    What one run evaluated counts for all: so searches for many devices that share a store (those of
+    a comparison) leave one front per device, each of everything that was evaluated for any of them.
+
+    Args:
+        runs: Runs on one problem, such as ``comparison.runs.values()``, or a single one; all of them
+            have measured what the formulations read.
+        formulations: What is asked for, by name; see :meth:`~moo_nas.study.Run.under`.
+
+    Returns:
+        By the same names, a run each, of which ``front``, ``knee()`` and ``nearest(...)`` are asked.
+
+    Raises:
+        InputError: No run, runs on other spaces, or a metric that one of them lacks.
+
+    Example:
+        .. code-block:: python
+
+            devices = ("raspi4", "edgegpu")
+            asked = {one: Pareto("val_error", f"{one}_latency_ms") for one in devices}
+            every = Pareto("val_error", "raspi4_latency_ms", "edgegpu_latency_ms")
+            comparison = compare(NASBench201(device=devices), asked, judge=every)
+            found = fronts(comparison.runs.values(), asked)
+            found["raspi4"].front
+    """
+    runs = [runs] if isinstance(runs, Run) else list(runs)
+    if not runs:
+        raise InputError("Fronts are of at least one run; got none.")
+    settings = {str(run.space.settings) for run in runs}
+    if len(settings) > 1:
+        raise InputError(f"Fronts are of runs on one problem; these are on {len(settings)} spaces.")
+    asked = dict.fromkeys(name for formulation in formulations.values() for name in formulation.metrics)
+    common = [m.name for m in runs[0].table.metrics if all(m in run.table.metrics for run in runs)]
+    for run in runs:
+        for name in asked:
+            if name not in common:
+                run.table.position(name)
+    together = Evaluations.concat([run.table.select(common) for run in runs])
+    _, first = np.unique(together.genomes, axis=0, return_index=True)
+    table = together.rows(np.sort(first))
+    return {
+        name: Run(name, runs[0].space, formulation, table, runs[0].record).under(formulation)
+        for name, formulation in formulations.items()
+    }

@@ -15,8 +15,12 @@
 Every message says what was expected, what came, of which thing, and what to do.
 """
 
+import math
+import operator
 from collections.abc import Iterable
 from difflib import get_close_matches
+from numbers import Real
+from typing import Any
 
 
 class MooNasError(Exception):
@@ -66,3 +70,43 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     close = get_close_matches(name, known, n=1, cutoff=0.4)
     hint = f"did you mean '{close[0]}'? " if close else ""
     return InputError(f"Unknown {kind} '{name}': {hint}Known: {', '.join(known) or 'none'}.")
+
+
+def whole_number(what: str, given: Any, least: int) -> int:
+    """Return a number that was given, as Python's own.
+
+    Args:
+        what: What it is of, the beginning of the message: ``The seed must be a whole number``.
+        given: What was given; numbers of numpy will do, truth values will not.
+        least: How large it is at least.
+
+    Raises:
+        InputError: It is no whole number, or less.
+
+    Example:
+        >>> whole_number("The seed must be a whole number", 3, least=0)
+        3
+    """
+    try:
+        number = operator.index(given)
+    except TypeError:
+        number = least - 1
+    if number < least or isinstance(given, bool):
+        raise InputError(f"{what}, at least {least}; got {given!r}.")
+    return number
+
+
+def positive_seconds(what: str, given: Any) -> float:
+    """Return a number of seconds that was given, as Python's own.
+
+    Raises:
+        InputError: It is no number, or not positive and finite.
+
+    Example:
+        >>> positive_seconds("max_seconds", 60)
+        60.0
+    """
+    seconds = float(given) if isinstance(given, Real) else math.nan
+    if not 0 < seconds < math.inf:
+        raise InputError(f"{what} must be a positive number of seconds; got {given!r}.")
+    return seconds

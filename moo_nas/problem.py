@@ -16,6 +16,9 @@ from moo_nas.meters.device import StopWatch
 
 Failures = Literal["constraint", "penalty"]
 
+# What tables of evaluations and proposals have beside genes and metrics.
+_COLUMNS = ("architecture", "evaluation", "feasible", "id", "outside", "reason", "status")
+
 
 class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
     """A search space, an evaluator and a formulation: a pymoo ``Problem`` on integer genomes.
@@ -34,7 +37,8 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
         setup: What was decided before anything is measured, by name, as JSON: on record with every run.
 
     Raises:
-        InputError: The formulation reads a metric that the evaluator lacks.
+        InputError: The formulation reads a metric that the evaluator lacks, or a gene and a metric, or
+            one of them and a column that every table of evaluations has, are of one name.
     """
 
     name: ClassVar[str] = "problem"
@@ -50,10 +54,15 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
     ) -> None:
         if failures not in ("constraint", "penalty"):
             raise InputError(f"failures must be 'constraint' or 'penalty'; got '{failures}'.")
+        _check_names(evaluator)
         self.evaluator = evaluator
         self.space = evaluator.space
         self.failures = failures
-        self.options = dict(options or {})
+        # Numbers of numpy as Python's own: what defines a run is JSON.
+        self.options = {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in (options or {}).items()
+        }
         self.timers = dict(timers or {})
         self.setup = dict(setup or {})
         self.extra_metrics: tuple[str, ...] = ()
@@ -180,3 +189,23 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
             xu=self.space.n_choices - 1.0,
             vtype=int,
         )
+
+
+def _check_names(evaluator: Evaluator) -> None:
+    """Refuse names of which a table would have two columns.
+
+    Raises:
+        InputError: There is one.
+    """
+    genes = [gene.name for gene in evaluator.space.genes]
+    metrics = [metric.name for metric in evaluator.metrics]
+    for kind, names in (("gene", genes), ("metric", metrics)):
+        for name in names:
+            if name in _COLUMNS:
+                raise InputError(
+                    f"No {kind} can be called '{name}': tables of evaluations have a column of that name; "
+                    "rename it."
+                )
+    for name in metrics:
+        if name in genes:
+            raise InputError(f"'{name}' is a gene and a metric; rename one of them.")

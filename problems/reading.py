@@ -18,7 +18,8 @@ from moo_nas.errors import InputError
 from moo_nas.spaces.gene import Choice
 
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")
-_DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
+# But for longer integers, which floats would mix up: they are codes, or read as metrics are.
+_DECIMAL = re.compile(r"-?(?!\d{19,}$)(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
 # How programs write that a number is missing.
 _MISSING = {"", "na", "n/a", "nan", "none", "null", "<na>"}
 
@@ -74,7 +75,7 @@ def _read_file(path: Path) -> pd.DataFrame:
             f"Reading '{path}' needs pyarrow: pip install pyarrow, or save it as .csv."
         ) from error
     except (OSError, ValueError, EOFError, LZMAError, BadZipFile, zlib.error) as error:
-        raise InputError(f"The table '{path}' cannot be read: {error}.") from error
+        raise InputError(f"The table '{path}' cannot be read: {str(error).strip().rstrip('.')}.") from error
     frame = rows.iloc[1:]
     frame.columns = pd.Index(rows.iloc[0])
     return frame
@@ -90,7 +91,7 @@ def choice_column(frame: pd.DataFrame, name: str, source: str) -> list[Choice]:
     values = [int(value) if isinstance(value, bool) else value for value in values]
     kind = str if isinstance(values[0], str) else int | float
     for row, value in enumerate(values, start=1):
-        if _is_missing(value) or value == "" or (isinstance(value, float) and not math.isfinite(value)):
+        if _is_missing(value) or (isinstance(value, float | str) and value in ("", math.inf, -math.inf)):
             raise InputError(
                 f"Gene column '{name}' of {source} needs a choice in every row; row {row} of the data has "
                 f"{value!r}."
@@ -98,7 +99,8 @@ def choice_column(frame: pd.DataFrame, name: str, source: str) -> list[Choice]:
         if not isinstance(value, kind):
             raise InputError(
                 f"Gene column '{name}' of {source} must be all numbers or all texts; row {row} of the data "
-                f"has {value!r}, row 1 {values[0]!r}."
+                f"has {value!r}{'' if row == 1 else f', row 1 {values[0]!r}'}. Convert it: frame['{name}'] = "
+                f"frame['{name}'].astype(str)."
             )
     return values
 
@@ -130,5 +132,5 @@ def _as_numbers(column: "pd.Series[str]") -> "pd.Series[Any]":
     return column
 
 
-def _is_missing(value: object) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or value != value
+def _is_missing(value: Any) -> bool:
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))

@@ -18,17 +18,14 @@ from moo_nas.spaces import FlatSpace, Gene
 from problems.known import KnownProblem
 from problems.reading import choice_column, number_column, read_table
 
-# Columns that tables of evaluations have of their own.
-_RESERVED = ("architecture", "feasible", "outside", "reason", "status")
-
 
 class Table(KnownProblem):
     """Which row of a table of results is best?
 
     Columns that were chosen are genes, columns that were measured are metrics. A gene's choices are
-    the values that occur, in order: numbers by size, texts by the alphabet. Combinations that the table
-    lacks cannot be evaluated: they fail with the reason, and a search proposes only those that are
-    there. So does a row whose metric is missing (empty, ``nan``).
+    the values that occur, in order: numbers by size (truth values are 1 and 0), texts by the alphabet.
+    Combinations that the table lacks cannot be evaluated: they fail with the reason, and a search
+    proposes only those that are there. So does a row whose metric is missing (empty, ``nan``).
 
     Args:
         frame_or_path: A pandas table, or the path of a CSV (``.csv``, or compressed, ``.csv.xz``) or
@@ -136,9 +133,9 @@ def _check_names(
         if name in metrics or name in free:
             raise InputError(f"Column '{name}' is named as a gene and as a result; it can be one of them.")
     for name in (*genes, *metrics, *free):
-        if name in _RESERVED:
+        if not isinstance(name, str):
             raise InputError(
-                f"A column cannot be called '{name}': tables of evaluations have one of that name. Rename it."
+                f"The names of columns are texts; got {name!r}. Rename them: frame.rename(columns=str)."
             )
     for name in ordinal:
         if name not in genes:

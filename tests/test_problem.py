@@ -14,8 +14,8 @@ from pymoo.util.ref_dirs import get_reference_directions
 from moo_nas import Constrained, NASProblem, Pareto, Single
 from moo_nas.errors import InputError, SpaceError
 from moo_nas.evaluation import Evaluator
-from moo_nas.meters import Analytic, LookUp, Meter, Metric, ZMean
-from moo_nas.spaces import StageSpace
+from moo_nas.meters import Analytic, External, LookUp, Meter, Metric, ZMean
+from moo_nas.spaces import FlatSpace, Gene, StageSpace
 from tests.fakes import Fake, Guilty
 from tests.spaces_for_tests import cube_space
 
@@ -30,6 +30,21 @@ def problem(formulation=FRONT, how=None, failures="constraint", space=None):
         formulation,
         failures,
     )
+
+
+@pytest.mark.parametrize(
+    ("gene", "metric", "words"),
+    [
+        ("width", "width", "'width' is a gene and a metric"),
+        ("evaluation", "error", "No gene can be called 'evaluation'"),
+        ("id", "error", "No gene can be called 'id'"),
+        ("width", "feasible", "No metric can be called 'feasible'"),
+    ],
+)
+def test_two_columns_of_one_name_are_refused(gene, metric, words):
+    space = FlatSpace([Gene(gene, (1, 2), "ordinal"), Gene("depth", (1, 2), "ordinal")])
+    with pytest.raises(InputError, match=words):
+        NASProblem(Evaluator(space, [External(metric, "1", "min")]), Single(metric))
 
 
 @pytest.mark.parametrize("how", [None, "nan", "inf", "-inf", "raise"])

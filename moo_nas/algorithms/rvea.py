@@ -13,9 +13,9 @@ from moo_nas.errors import InputError
 class RVEA(Elitist):
     r"""RVEA: one network a reference vector, by a distance that punishes straying from it more and more.
 
-    The angle-penalised distance of a network at an angle :math:`\\theta` from its vector is
-    :math:`(1 + m (t / t_{max})^\\alpha \\, \\theta / \\gamma) \\, |f|`, with m objectives and
-    :math:`\\gamma` the angle to the nearest other vector; :math:`t / t_{max}` is the share of
+    The angle-penalised distance of a network at an angle :math:`\theta` from its vector is
+    :math:`(1 + m (t / t_{max})^\alpha \, \theta / \gamma) \, |f|`, with m objectives and
+    :math:`\gamma` the angle to the nearest other vector; :math:`t / t_{max}` is the share of
     ``horizon`` that was evaluated, 1 beyond it. For three objectives and more. Objectives are
     scaled by the front at every step, in place of adapting the vectors now and then; where vectors
     have no network, the best of the others by rank fill up the population.

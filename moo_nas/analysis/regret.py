@@ -14,6 +14,8 @@ from moo_nas.errors import InputError
 REFERENCE = 1.1
 # What is less is rounding: a floor, so that regrets have a geometric mean.
 FLOOR = 1e-4
+# Of objectives on the scale of the exact front.
+_ROUNDING = 1e-9
 
 
 class Regret:
@@ -82,11 +84,13 @@ class Regret:
 
         Args:
             f: The run's objectives ``(n, n_obj)`` in the order of evaluation; infeasible and failed
-                rows at infinity (or at :data:`~moo_nas.formulations.base.WORST`): they add nothing.
+                rows at infinity (or at :data:`~moo_nas.formulations.base.WORST`): they add nothing. Of a
+                run with limits, ``np.where(run.feasible[:, None], run.objectives, np.inf)``.
             budgets: Of how many evaluations: prefixes of ``f``. A run that ended earlier keeps what it had.
 
         Raises:
-            InputError: Another number of objectives, NaN, or a negative budget.
+            InputError: Another number of objectives, NaN, a negative budget, or what no point of
+                the exact front is as good as.
         """
         f = np.asarray(f, dtype=np.float64)
         wanted = np.asarray(budgets, dtype=np.int64)
@@ -107,6 +111,13 @@ class Regret:
                 front, seen = front[nondominated(front)], upto
                 volume = hypervolume(front, self._reference)
             regrets[position] = max(1 - volume / self.hypervolume, FLOOR)
+        for point in front:
+            if not (self.exact <= point + _ROUNDING).all(axis=1).any():
+                raise InputError(
+                    "Some of what was found is beyond the exact front, so the two are not of one problem. "
+                    "Rows that break a limit go to infinity: "
+                    "np.where(run.feasible[:, None], run.objectives, np.inf)."
+                )
         return regrets
 
     @property

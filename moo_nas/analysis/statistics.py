@@ -163,7 +163,7 @@ def wilcoxon_holm(values: npt.ArrayLike, control: int) -> FloatArray:
         )
     others = [column for column in range(matrix.shape[1]) if column != control]
     adjusted = np.full(matrix.shape[1], np.nan)
-    adjusted[others] = holm([_signed_rank(matrix[:, column] - matrix[:, control]) for column in others])
+    adjusted[others] = holm([_signed_rank(matrix[:, column], matrix[:, control]) for column in others])
     return adjusted
 
 
@@ -203,7 +203,9 @@ def a12(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     return float(stats.mannwhitneyu(x, y).statistic / (len(x) * len(y)))
 
 
-def _signed_rank(differences: FloatArray) -> float:
+def _signed_rank(x: FloatArray, y: FloatArray) -> float:
+    # Two infinities are alike.
+    differences = np.subtract(x, y, where=x != y, out=np.zeros(len(x)))
     # Where nothing differs there is nothing to test.
     return float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from moo_nas.arrays import IntArray, stable_hash, stable_seed
-from moo_nas.errors import InputError, unknown
+from moo_nas.errors import InputError, unknown, whole_number
 from moo_nas.evaluation.bench import Bench, Listener, Reasons, Shelf, Values, genome_text
 from moo_nas.evaluation.evaluations import Evaluations
 from moo_nas.evaluation.runner import Runner
@@ -47,16 +47,13 @@ class Evaluator:
         n_reference: int = 200,
         pool: IntArray | None = None,
     ) -> None:
-        if n_reference < 2:
-            raise InputError(
-                f"A reference sample needs at least 2 architectures; got n_reference={n_reference}."
-            )
         self.space = space
         self.sources = tuple(sources)
-        self.seed = seed
+        self.seed = whole_number("The problem's seed must be a whole number", seed, 0)
         self.store = store or Store()
         self.runner = runner or Runner()
-        self.n_reference = n_reference
+        what = "The size n_reference of the reference sample must be a whole number"
+        self.n_reference = whole_number(what, n_reference, 2)
         self.pool = pool
         self._drawn = pool  # what random architectures are of
         self.listener: Listener | None = None
@@ -74,7 +71,7 @@ class Evaluator:
                     self.metric(name)
         # Of a pruned space, the whole one: the same network has the same measurements, and the same scale.
         self._whole = space.whole
-        self._shelf = Shelf(self.store, self._whole, seed)
+        self._shelf = Shelf(self.store, self._whole, self.seed)
         self._benches: dict[Meter, Bench] = {}
         self._fits: dict[Aggregate, dict[str, Any]] = {}
 

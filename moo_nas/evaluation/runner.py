@@ -8,7 +8,7 @@ from typing import Any
 
 import joblib
 
-from moo_nas.errors import InputError
+from moo_nas.errors import InputError, positive_seconds, whole_number
 from moo_nas.evaluation.chunk import Outcome, measure_chunk, work
 from moo_nas.evaluation.workers import DIED, Workers, interrupts_held
 from moo_nas.meters import Meter
@@ -41,11 +41,11 @@ class Runner:
     """
 
     def __init__(self, n_jobs: int = 1, timeout_s: float | None = None) -> None:
-        if n_jobs == 0 or n_jobs < -1:
-            raise InputError(f"The number of jobs must be positive, or -1 for every core; got {n_jobs}.")
-        if timeout_s is not None and not 0 < timeout_s < math.inf:
-            raise InputError(f"The time-out must be a positive number of seconds; got {timeout_s}.")
-        self.n_jobs = joblib.cpu_count() if n_jobs == -1 else n_jobs
+        if n_jobs == -1:
+            n_jobs = joblib.cpu_count()
+        self.n_jobs = whole_number("The number of jobs must be a whole number (-1: every core)", n_jobs, 1)
+        if timeout_s is not None:
+            timeout_s = positive_seconds("The time-out", timeout_s)
         self.timeout_s = timeout_s
         self.worker_seconds = 0.0  # CPU time that other processes have spent on measuring
         self._workers = None if timeout_s is None else Workers(self.n_jobs, timeout_s)

@@ -293,7 +293,8 @@ class Store:
         assert self.path is not None
         if not self.path.is_file():
             raise StoreError(f"{self.path} is not a file; a store is one SQLite file.")
-        header = self.path.read_bytes()[:100]
+        with self.path.open("rb") as file:
+            header = file.read(100)
         if len(header) < 100 or header[:16] != b"SQLite format 3\0":
             raise StoreError(
                 f"{self.path} is truncated or not a store ({self.path.stat().st_size} bytes). Move it away "

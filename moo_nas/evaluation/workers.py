@@ -156,8 +156,8 @@ def _finish(job: _Job, future: "Future[Any]", meter: Meter) -> Iterator[tuple[li
 
 
 def _load(meter: Meter) -> None:
-    # What cannot be imported is said when something is measured.
-    with suppress(ImportError):
+    # What cannot be imported or loaded is said when something is measured, as it is without a time-out.
+    with suppress(Exception):
         meter.load()
 
 

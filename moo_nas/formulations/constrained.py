@@ -103,7 +103,7 @@ class Constrained(Formulation):
             value = getattr(self, setting)
             if not (np.isfinite(value) and value > 0):
                 raise FormulationError(f"{setting} must be positive and finite; got {value}.")
-        object.__setattr__(self, "limits", dict(self.limits))
+        object.__setattr__(self, "limits", {**self.limits, **self._given})
         check_limits(self._given)
         ranges = check_ranges(self.ranges, self._normalised, f"The method '{self.method}'")
         object.__setattr__(self, "ranges", ranges)

@@ -100,7 +100,8 @@ class WeightedProduct(Formulation):
 
     def __post_init__(self) -> None:
         if self.targets is not None:
-            object.__setattr__(self, "targets", dict(self.targets))
+            targets = {m: None if target is None else float(target) for m, target in self.targets.items()}
+            object.__setattr__(self, "targets", targets)
             if not self.targets:
                 raise FormulationError("A weighted product needs at least one cost; got none.")
         for metric, target in (self.targets or {}).items():

@@ -16,7 +16,7 @@ import pandas as pd
 from pymoo.core.algorithm import Algorithm
 
 from moo_nas.arrays import IntArray
-from moo_nas.errors import InputError, unknown
+from moo_nas.errors import InputError, unknown, whole_number
 from moo_nas.evaluation import Runner
 from moo_nas.evaluation.told import keep_told, told_meters, untold
 from moo_nas.formulations import Formulation
@@ -76,8 +76,7 @@ class OpenRun(Run):
             InputError: ``n`` is less than 1.
             StoreError: The folder cannot be used.
         """
-        if n < 1:
-            raise InputError(f"Ask for at least 1 proposal; got n={n}.")
+        n = whole_number("How many proposals are asked for must be a whole number", n, 1)
         with self._held():
             ids = list(self._pending())[:n]
             genomes = np.array([self._proposals[i] for i in ids], dtype=np.int64)
@@ -98,7 +97,8 @@ class OpenRun(Run):
 
         Args:
             id: Which proposal.
-            metrics: The values of all metrics measured elsewhere, by name.
+            metrics: The values of all metrics measured elsewhere, by name. Those that another run of the
+                problem was told may be among them or not: they stay as they were told.
             failure: Instead, why it could not be measured.
 
         Raises:
@@ -113,9 +113,12 @@ class OpenRun(Run):
         with self._held():
             pending = self._pending()
             number = self._number(id, pending)
-            names = pending[number]
-            values = dict.fromkeys(names) if metrics is None else _checked(metrics, names, number)
-            keep_told(self._now.problem.evaluator, self._proposals[number], values, failure)
+            problem, lacking = self._now.problem, pending[number]
+            values: dict[str, float | None] = dict.fromkeys(lacking)
+            if metrics is not None:
+                known = list(told_meters(problem.evaluator, _asked(problem)))
+                values = _checked(metrics, known, lacking, number)
+            keep_told(problem.evaluator, self._proposals[number], values, failure)
             self._catch_up()
 
     def close(self) -> None:
@@ -178,8 +181,8 @@ class OpenRun(Run):
         problem = (session or self._now).problem
         if not self._proposals:
             return {}
-        names = (*problem.metrics, *problem.optional_metrics)
-        lacking = untold(problem.evaluator, np.array(list(self._proposals.values())), names)
+        genomes = np.array(list(self._proposals.values()))
+        lacking = untold(problem.evaluator, genomes, _asked(problem))
         return {i: some for i, some in zip(self._proposals, lacking, strict=True) if some}
 
     def _number(self, given: Any, pending: Mapping[int, Any]) -> int:
@@ -217,8 +220,8 @@ def open_run(
     algorithm: str | Algorithm,
     budget: int,
     seed: int,
-    out: str | os.PathLike[str] | None,
     n_jobs: int,
+    out: str | os.PathLike[str] | None,
     warm_start: npt.ArrayLike | pd.DataFrame | None,
     stagnation: int | None,
     timeout_s: float | None,
@@ -227,7 +230,7 @@ def open_run(
     stops, runner = Stops(budget, stagnation=stagnation), Runner(n_jobs, timeout_s)
     prepared = Prepared.of(problem, formulation, algorithm, stops, seed, runner, warm_start)
     known: NASProblem = set_up(prepared.algorithm, prepared.problem, seed, prepared.warm_start).problem
-    if not told_meters(known.evaluator, (*known.metrics, *known.optional_metrics)):
+    if not told_meters(known.evaluator, _asked(known)):
         raise InputError(
             f"Nothing that {known.name} is asked for is measured elsewhere: use search, or give it an "
             "External meter."
@@ -245,13 +248,20 @@ def open_run(
     return run
 
 
-def _checked(metrics: Mapping[str, Any], names: list[str], number: int) -> dict[str, float | None]:
-    """Return told values as numbers, of exactly the metrics that are to be told."""
+def _asked(problem: NASProblem) -> tuple[str, ...]:
+    """Return the metrics that a run measures or is told, needed or not."""
+    return (*problem.metrics, *problem.optional_metrics)
+
+
+def _checked(
+    metrics: Mapping[str, Any], known: list[str], names: list[str], number: int
+) -> dict[str, float | None]:
+    """Return told values as numbers, of exactly the metrics that are to be told, of those there are."""
     if not isinstance(metrics, Mapping):
         raise InputError(f"Tell metrics by name, {{'{names[0]}': 1.0}}; got {metrics!r}.")
     for name in metrics:
-        if name not in names:
-            raise unknown(f"metric of proposal {number}", str(name), names)
+        if name not in known:
+            raise unknown(f"metric of proposal {number}", str(name), known)
     values: dict[str, float | None] = {}
     for name in names:
         if name not in metrics:

@@ -70,8 +70,8 @@ class Run:
         algorithm: "str | Algorithm" = "nsga2",
         budget: int = 200,
         seed: int = 0,
-        out: str | os.PathLike[str] | None = None,
         n_jobs: int = 1,
+        out: str | os.PathLike[str] | None = None,
         warm_start: npt.ArrayLike | pd.DataFrame | None = None,
         stagnation: int | None = None,
         timeout_s: float | None = None,
@@ -88,9 +88,9 @@ class Run:
             algorithm: A registered name, or any pymoo algorithm not yet set up (it is copied).
             budget: How many distinct architectures are evaluated.
             seed: Of the algorithm's randomness; the problem has its own.
+            n_jobs: How many processes measure what is measured here.
             out: The folder that the run is kept in: opened again, by any process, it goes on. Without
                 one, the run lives as long as the problem does.
-            n_jobs: How many processes measure what is measured here.
             warm_start: What to evaluate first; see :func:`moo_nas.search`.
             stagnation: Over how many evaluations the hypervolume of the front has to grow.
             timeout_s: How long an architecture may take a meter here; see :func:`moo_nas.search`.
@@ -116,8 +116,8 @@ class Run:
         # Here, as an open run is made of a run.
         from moo_nas.study.ask_tell import open_run
 
-        options = (n_jobs, warm_start, stagnation, timeout_s)
-        return open_run(problem, formulation, algorithm, budget, seed, out, *options)
+        options = (warm_start, stagnation, timeout_s)
+        return open_run(problem, formulation, algorithm, budget, seed, n_jobs, out, *options)
 
     @classmethod
     def load(

@@ -15,7 +15,7 @@ from pymoo.core.termination import NoTermination
 
 from moo_nas import registry
 from moo_nas.arrays import IntArray, stable_hash
-from moo_nas.errors import InputError, MooNasError
+from moo_nas.errors import InputError, MooNasError, whole_number
 from moo_nas.evaluation import Runner
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
@@ -158,12 +158,14 @@ class Prepared:
 
 def prepare_algorithm(algorithm: str | Algorithm, seed: int) -> tuple[Algorithm, dict[str, Any]]:
     """Return an algorithm and its description: a name and its parameters, as JSON."""
-    if seed < 0:
-        raise InputError(f"The seed must not be negative; got {seed}.")
+    whole_number("The seed must be a whole number", seed, 0)
     if isinstance(algorithm, str):
         algorithm = registry.load("algorithm", algorithm)()
     if not isinstance(algorithm, Algorithm):
-        raise InputError(f"An algorithm is a name or a pymoo Algorithm; got {type(algorithm).__name__}.")
+        got = type(algorithm).__name__
+        if isinstance(algorithm, type):
+            got = f"the class {algorithm.__name__}: make one, {algorithm.__name__}()"
+        raise InputError(f"An algorithm is a name or a pymoo Algorithm; got {got}.")
     if algorithm.problem is not None:
         raise InputError(
             f"This {type(algorithm).__name__} has been used on a problem already; pass a new one."
@@ -194,7 +196,7 @@ def define(
         "formulation": problem.formulation.settings,
         "algorithm": algorithm,
         **stops.settings,
-        "seed": seed,
+        "seed": int(seed),
         **({} if warm_start is None else {"warm_start": warm_start.tolist()}),
         **({} if runner is None else runner.settings),
         "measurement": problem.evaluator.settings(problem.metrics),
@@ -227,7 +229,7 @@ def set_up(
         )
         name = type(algorithm).__name__
         raise InputError(
-            f"{name} cannot be set up on {problem.name}: {error or 'it refuses'}.{hint}"
+            f"{name} cannot be set up on {problem.name}: {str(error).rstrip('.') or 'it refuses'}.{hint}"
         ) from error
     return algorithm
 

@@ -205,12 +205,13 @@ class Session:
         n_before = self._store.n_logged(self._name)
         refresh = Refresh()
         while (genomes := steps.ask()) is not None:
+            # Only where there is a next step: what has ended by itself did not end by time.
+            if self._out_of_time(len(steps), n_before):
+                return "time"
             started = time.perf_counter()
             table = self.problem.evaluations(genomes)
             self._measured += time.perf_counter() - started
             self.answer(steps, table)
-            if steps.stop_reason is None and self._out_of_time(len(steps), n_before):
-                return "time"
             # What an earlier sitting got to it has reported.
             if self._alone and len(steps) > n_before and refresh.due():
                 refresh.write(lambda: self._report(self.so_far(steps)))
@@ -219,7 +220,7 @@ class Session:
 
     def _out_of_time(self, n: int, n_before: int) -> bool:
         """Has a run of ``n`` evaluations, ``n_before`` of them from earlier sittings, had its time?"""
-        if self._stops.max_seconds is None or n < n_before:
+        if self._stops.max_seconds is None or n < max(n_before, 1):
             return False
         return bool(self._store.spent(self._name)[0] >= self._stops.max_seconds)
 

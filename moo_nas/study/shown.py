@@ -9,7 +9,7 @@ import pandas as pd
 
 from moo_nas.analysis.drawing import draw_architecture
 from moo_nas.errors import InputError, SpaceError
-from moo_nas.evaluation.evaluator import genome_text
+from moo_nas.evaluation.bench import genome_text
 from moo_nas.files import write_whole
 from moo_nas.meters import Metric
 from moo_nas.meters.analytic import COSTS, layer_cost

@@ -119,7 +119,7 @@ class Steps:
             self._stagnation.add(f[fresh], feasible)
         if self._exhausted():
             self.stop_reason = "exhausted"
-        elif len(self) < self._budget and (self._idle >= _PATIENCE or self._stagnation):
+        elif len(self) < self._budget and (self._idle >= _PATIENCE or self._stagnated()):
             self.stop_reason = "stagnated"
         return new
 
@@ -136,6 +136,9 @@ class Steps:
         if isinstance(self._infills, Individual):
             return Population.create(self._infills)
         return Population.empty() if self._infills is None else self._infills
+
+    def _stagnated(self) -> bool:
+        return self._stagnation is not None and self._stagnation.stagnated()
 
     def _exhausted(self) -> bool:
         if self._left is None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from moo_nas.analysis.indicators import Box, nondominated
 from moo_nas.arrays import BoolArray, FloatArray
-from moo_nas.errors import InputError
+from moo_nas.errors import positive_seconds, whole_number
 
 # Of the hypervolume: what has grown by less has stagnated.
 GROWTH = 1e-3
@@ -27,7 +27,7 @@ class Stops:
             thousandth, from the first feasible one on.
 
     Raises:
-        InputError: One of them is not positive.
+        InputError: One of them is not positive, or a number of evaluations is not whole.
     """
 
     budget: int
@@ -35,12 +35,16 @@ class Stops:
     stagnation: int | None = None
 
     def __post_init__(self) -> None:
-        if self.budget < 1:
-            raise InputError(f"The budget must be at least 1 evaluation; got {self.budget}.")
-        if self.max_seconds is not None and not 0 < self.max_seconds < math.inf:
-            raise InputError(f"max_seconds must be a positive number of seconds; got {self.max_seconds}.")
-        if self.stagnation is not None and self.stagnation < 1:
-            raise InputError(f"stagnation must be at least 1 evaluation; got {self.stagnation}.")
+        given: dict[str, Any] = {
+            "budget": whole_number("The budget must be a whole number of evaluations", self.budget, 1)
+        }
+        if self.max_seconds is not None:
+            given["max_seconds"] = positive_seconds("max_seconds", self.max_seconds)
+        if self.stagnation is not None:
+            what = "stagnation must be a whole number of evaluations"
+            given["stagnation"] = whole_number(what, self.stagnation, 1)
+        for name, value in given.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def of(cls, definition: Mapping[str, Any]) -> "Stops":
@@ -76,10 +80,11 @@ class Stagnation:
         self._f.append(f)
         self._feasible.append(feasible)
 
-    def __bool__(self) -> bool:
-        """Has it grown by less than a thousandth over the last ``n`` evaluations?
+    def stagnated(self) -> bool:
+        """Return whether it has grown by less than a thousandth over the last ``n`` evaluations.
 
-        Both volumes are taken in one box, around all that is feasible by now.
+        Both volumes are taken in one box, around all that is feasible by now. It takes a look only
+        where a tenth of ``n`` evaluations came since the last one.
         """
         total = sum(map(len, self._f))
         if total // self._every == self._looked // self._every:

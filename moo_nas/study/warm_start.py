@@ -1,6 +1,7 @@
 """Where a search starts: what was good on another data set or device."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,22 +32,30 @@ def warm_start_genomes(given: npt.ArrayLike | pd.DataFrame, space: SearchSpace) 
         >>> bool((warm_start_genomes(table, space) == space.canonical(space.sample(3, seed=0))).all())
         True
     """
-    genomes = _of_table(given, space) if isinstance(given, pd.DataFrame) else space.check(given)
-    if len(genomes) == 0:
+    if isinstance(given, str | Path):
+        raise InputError(
+            f"A warm start is a table or genomes; read '{given}' first, with "
+            "moo_nas.study.warm_start.read_warm_start."
+        )
+    if np.size(given) == 0:
         raise InputError("A warm start needs at least one genome; got none. Leave it out to start anew.")
-    genomes = space.canonical(genomes)
+    genomes = space.canonical(
+        _of_table(given, space) if isinstance(given, pd.DataFrame) else space.check(given)
+    )
     _, first = np.unique(genomes, axis=0, return_index=True)
     return genomes[np.sort(first)]
 
 
 def read_warm_start(path: Path) -> pd.DataFrame:
-    """Return the table in a CSV file, such as the ``front.csv`` of another run.
+    """Return the table in a CSV file, such as the ``front.csv`` of another run, all as texts.
+
+    As numbers, ``01`` would be 1; and ``None``, the name of an operator, nothing at all.
 
     Raises:
         InputError: There is no such file, or it is no CSV table.
     """
     try:
-        return pd.read_csv(path)
+        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise InputError(f"The warm start {path} cannot be read as a CSV table: {error}.") from error
 
@@ -62,7 +71,7 @@ def _of_table(table: pd.DataFrame, space: SearchSpace) -> IntArray:
     for position, gene in enumerate(space.genes):
         index = _indices(gene)
         for row, value in enumerate(table[gene.name].tolist()):
-            number = index.get(value, index.get(str(value)))
+            number = next((index[key] for key in _keys(value) if key in index), None)
             if number is None:
                 raise SpaceError(
                     f"Gene '{gene.name}' has choices {gene.choices}; got {value!r} in row {row} "
@@ -76,3 +85,12 @@ def _indices(gene: Gene) -> dict[Hashable, Any]:
     """Return a gene's choices by value, and by their text: a file may hold '1' as 1."""
     by_text: dict[Hashable, int] = {str(choice): i for i, choice in enumerate(gene.choices)}
     return by_text | {choice: i for i, choice in enumerate(gene.choices)}
+
+
+def _keys(value: object) -> Iterator[Hashable]:
+    """Yield what a value may be among the choices: itself, its text, the number that this text is."""
+    if isinstance(value, Hashable):
+        yield value
+    yield str(value)
+    with suppress(ValueError):
+        yield float(str(value))

@@ -30,9 +30,10 @@ def test_it_is_the_definition_counted_on_a_grid():
     assert Regret(EXACT, log=[1])(found) == pytest.approx(expected, abs=0.01)
 
 
+# Above points of the exact front, by up to far beyond the reference.
 objectives = arrays.arrays(
-    np.float64, st.tuples(st.integers(1, 12), st.just(2)), elements=st.floats(0.5, 2000)
-)
+    np.float64, st.tuples(st.integers(1, 12), st.just(2)), elements=st.floats(0, 2000)
+).map(lambda above: EXACT[np.arange(len(above)) % len(EXACT)] + above)
 
 
 @settings(max_examples=40)
@@ -79,6 +80,16 @@ def test_three_objectives():
 def test_what_has_no_scale_is_refused(exact, log, message):
     with pytest.raises(InputError, match=message):
         Regret(exact, log)
+
+
+@pytest.mark.parametrize("better", [[0.5, 900.0], [4.0, 9.0], [1.5, 999.0]])
+def test_what_the_exact_front_does_not_know_is_refused(better):
+    # Rows that break a limit, most often: they would make a search look better than it was.
+    regret = Regret(EXACT, log=[1])
+    with pytest.raises(InputError, match=r"beyond the exact front.*np.where"):
+        regret.curve([[3, 120], better], [1, 2])
+    assert regret.curve([[3, 120], better], [1]) == regret([[3, 120]])
+    assert regret(EXACT * (1 - 1e-13)) == FLOOR  # by rounding alone
 
 
 def test_found_points_without_a_number_are_refused():

@@ -56,6 +56,12 @@ def test_wilcoxon_is_the_share_of_all_signs():
     assert wilcoxon_holm(values, control=0)[1] == pytest.approx(np.mean(as_extreme), abs=1e-12)
 
 
+def test_where_neither_method_found_anything_they_are_alike():
+    # Distances to a front are infinite then.
+    both = [[np.inf, np.inf], [1.0, np.inf], [1.0, np.inf], [2.0, np.inf]]
+    assert wilcoxon_holm(both, control=0)[1] == wilcoxon_holm([[0, 0], [0, 1], [0, 1], [0, 1]], control=0)[1]
+
+
 @pytest.mark.parametrize("n_methods", [2, 3, 5, 12])
 def test_the_critical_difference_is_the_studentized_ranges(n_methods):
     # P(range of k standard normals <= q), by Gauss-Legendre quadrature over the smallest of them.

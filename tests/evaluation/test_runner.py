@@ -131,6 +131,16 @@ def test_with_a_time_out_too_a_death_fails_only_the_guilty_and_faults_of_the_met
     runner.close()
 
 
+class Unloadable(Fake):
+    def load(self):
+        raise RuntimeError("nothing to load")
+
+
+def test_what_loading_raises_is_left_to_measuring_as_without_a_time_out(architectures):
+    found, timed = (outcomes(Runner(timeout_s=s), Unloadable(), architectures[:2]) for s in (None, 60))
+    assert [o.values.tolist() for o in timed] == [o.values.tolist() for o in found]
+
+
 def test_whoever_stops_listening_leaves_nothing_running(architectures, tmp_path):
     meter = Sleepy(tmp_path / "notes")
     innocent = [a for a in architectures if not meter.guilty(a)][:1]

@@ -1,5 +1,7 @@
 """Single, Constrained and Pareto: signs and limits."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from moo_nas.errors import FormulationError, InputError
 from moo_nas.evaluation import Evaluations
-from moo_nas.formulations import Constrained, Pareto, Single
+from moo_nas.formulations import Constrained, Pareto, Single, WeightedProduct
 from moo_nas.meters import Metric
 
 METRICS = (Metric("score", "1", "max"), Metric("latency_ms", "ms", "min"), Metric("throughput", "1/s", "max"))
@@ -50,6 +52,21 @@ def test_the_unit_of_a_limited_metric_makes_no_difference(limit, factor):
     _, g = Constrained("score", {"latency_ms": limit}).apply(TABLE)
     _, other = Constrained("score", {"latency_ms": limit * factor}).apply(scaled)
     assert other == pytest.approx(g)
+
+
+@pytest.mark.parametrize("number", [np.int64(10), np.float32(10)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: Constrained("score", {"latency_ms": n}),
+        lambda n: Pareto("score", "throughput", limits={"latency_ms": n}),
+        lambda n: WeightedProduct.hard("score", {"latency_ms": n}),
+    ],
+)
+def test_numbers_of_numpy_are_numbers(make, number):
+    # The largest of a column, say.
+    assert json.loads(json.dumps(make(number).settings)) == json.loads(json.dumps(make(10.0).settings))
+    assert make(number) == make(10.0)
 
 
 def test_exactly_at_the_limit_is_feasible():

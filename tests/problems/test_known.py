@@ -6,7 +6,8 @@ import os
 import numpy as np
 import pytest
 
-from moo_nas import Pareto
+from moo_nas import Pareto, search
+from moo_nas.analysis.regret import Regret
 from moo_nas.errors import InputError
 from moo_nas.spaces import CellSpace
 from problems.mnasnet import MnasNet
@@ -75,6 +76,16 @@ def reaches_the_output(cell):
         if edge.source in reached:
             reached.add(edge.target)
     return cell.n_nodes in reached
+
+
+def test_what_was_searched_on_validation_is_judged_on_test():
+    problem = NASBench201("cifar100", "fpga", Pareto("val_error", "energy_mj"))
+    run = search(problem, algorithm="random", budget=200)
+    judge = problem.under(Pareto("test_error", "energy_mj"))
+    found, _ = judge.fg(judge.evaluations(run.table.genomes))
+    assert "test_error" not in run.evaluations
+    regret = Regret(judge.exact_objectives(), log=[1]).curve(found, [50, 200])
+    assert 1 > regret[0] > regret[1] > 0.01
 
 
 def test_live_networks_are_those_with_a_path_and_the_others_fail_with_that_reason():

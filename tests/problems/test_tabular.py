@@ -155,8 +155,24 @@ BROKEN = [
     (
         lambda f: f.rename(columns={"error": "status"}),
         {"metrics": {"status": "min"}},
-        "cannot be called 'status'.*Rename",
+        "No metric can be called 'status'.*rename",
     ),
+    (
+        lambda f: f.rename(columns={"op": "evaluation"}),
+        {"genes": ["evaluation", "width"]},
+        "No gene can be called 'evaluation'.*rename",
+    ),
+    (
+        lambda f: f.rename(columns={"op": 0}),
+        {"genes": [0, "width"]},
+        r"names of columns are texts; got 0.*rename\(columns=str\)",
+    ),
+    (
+        lambda f: f.assign(op=pd.Timestamp("2026-01-01")),
+        {},
+        r"'op' of .* numbers or all texts; row 1 .* Timestamp\('2026-01-01 00:00:00'\)\. Convert it",
+    ),
+    (lambda f: f.assign(op=[np.zeros(2)] * len(f)), {}, "'op' of .* numbers or all texts; row 1 of the data"),
     (lambda f: f, {"formulation": Single("params"), "free": ["params"]}, "'params' has no goal"),
 ]
 
@@ -166,6 +182,14 @@ def test_what_cannot_be_a_problem_is_refused_by_row_and_column(frame, number):
     change, options, message = BROKEN[number]
     with pytest.raises(InputError, match=message):
         Table(change(frame), **{"genes": ["op", "width"], "metrics": GOALS, **options})
+
+
+def test_long_codes_of_digits_stay_apart(tmp_path):
+    # As floats, which no integer so long is among, they would be the same.
+    path = tmp_path / "t.csv"
+    path.write_text("code,error\n12345678901234567890,1\n12345678901234567891,2\n")
+    (gene,) = Table(path, ["code"], {"error": "min"}).space.genes
+    assert gene.choices == ("12345678901234567890", "12345678901234567891")
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path):

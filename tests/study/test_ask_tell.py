@@ -1,5 +1,6 @@
 """Runs whose evaluations are made elsewhere: asked what to evaluate, and told."""
 
+import inspect
 import json
 import signal
 import sqlite3
@@ -193,8 +194,9 @@ def test_what_cannot_be_right_is_refused_and_changes_nothing(tmp_path):
         ):
             with pytest.raises(InputError, match=message):
                 run.tell(*arguments)
-        with pytest.raises(InputError, match="at least 1 proposal; got n=0"):
-            run.ask(0)
+        for n in (0, 2.5, "3"):
+            with pytest.raises(InputError, match=f"whole number, at least 1; got {n!r}"):
+                run.ask(n)
         assert kept(tmp_path) == before
         tell_all(run)
         for id_, message in ((4, "told already"), (BUDGET, r"the run has ended \(budget\)")):
@@ -202,6 +204,15 @@ def test_what_cannot_be_right_is_refused_and_changes_nothing(tmp_path):
                 run.tell(id_, {"score": 1.0})
     with pytest.raises(OtherRunError, match="budget is 20 there, 21 here"):
         Run.open(problem(), algorithm=NSGA2(6), budget=BUDGET + 1, seed=2, out=tmp_path)
+
+
+def test_arguments_are_in_the_order_of_those_of_a_search():
+    order = [
+        name
+        for name in inspect.signature(search).parameters
+        if name in inspect.signature(Run.open).parameters
+    ]
+    assert list(inspect.signature(Run.open).parameters) == order
 
 
 def test_failures_are_rows_with_their_reason():
@@ -224,8 +235,10 @@ def test_what_another_run_was_told_is_not_asked_for_and_only_what_lacks():
     other = Run.open(shared, algorithm=AgingEvolution(4), budget=size // 2, seed=1)
     assert (other.stop_reason, len(other.ask()), len(other.evaluations)) == ("budget", 0, size // 2)
     both = Run.open(shared, Pareto("score", "energy_mj"), NSGA2(4), budget=6)
-    with pytest.raises(InputError, match="Unknown metric of proposal 0 'score'"):
-        both.tell(0, {"score": 0.5, "energy_mj": 1.0})
+    with pytest.raises(InputError, match="Proposal 0 needs energy_mj; 'energy_mj' is missing"):
+        both.tell(0, {"score": 0.5})
+    # Who measures both tells both; what was told stays.
+    both.tell(0, {"score": 0.5, "energy_mj": 1.0})
     while len(table := both.ask()):
         both.tell(table["id"][0], {"energy_mj": 1.0})
     assert both.evaluations["score"].tolist() == [truth(a) for a in both.evaluations["architecture"]]

@@ -200,10 +200,11 @@ def test_a_longer_budget_begins_as_the_shorter_one_did():
     ("change", "words"),
     [
         ({"budget": 0}, "at least 1"),
-        ({"seed": -1}, "negative"),
-        ({"n_jobs": 0}, "positive"),
+        ({"seed": -1}, "seed must be a whole number, at least 0; got -1"),
+        ({"n_jobs": 0}, "number of jobs .* at least 1; got 0"),
         ({"algorithm": "nsgaII"}, "did you mean"),
         ({"algorithm": 3}, "pymoo Algorithm"),
+        ({"algorithm": RandomSearch}, r"got the class RandomSearch: make one, RandomSearch\(\)"),
         ({"formulation": Single("accuracy")}, "Unknown metric"),
     ],
 )

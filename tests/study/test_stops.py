@@ -1,5 +1,6 @@
 """What ends a search, and that its end is repeated."""
 
+import contextlib
 import json
 import time
 
@@ -11,9 +12,10 @@ from moo_nas import NASProblem, Pareto, Single, compare, search
 from moo_nas.algorithms import NSGA2
 from moo_nas.cli import DONE, WRONG_INPUT, main
 from moo_nas.errors import InputError, OtherRunError
-from moo_nas.evaluation import Evaluator
+from moo_nas.evaluation import Evaluator, Store
 from moo_nas.meters import Analytic
 from moo_nas.study.stops import Stagnation
+from problems.tabular import Table
 from tests.fakes import Fake, Guilty
 from tests.spaces_for_tests import wide_space
 
@@ -57,6 +59,16 @@ def test_called_again_a_run_that_time_has_ended_repeats_itself_and_goes_no_furth
     assert (tmp_path / "front.csv").read_bytes() == before
 
 
+def test_called_again_a_run_that_the_budget_has_ended_never_ends_by_time(tmp_path):
+    for _ in range(3):
+        # Each sitting takes time, all of them more than there is.
+        run = search(toy(Slow()), None, NSGA2(4), 4, max_seconds=0.3, out=tmp_path)
+        assert (run.stop_reason, len(run.table)) == ("budget", 4)
+        with contextlib.closing(Store(tmp_path / "evaluations.sqlite")) as store:
+            store.spend("search", 0.2, 0.0)
+    assert json.loads((tmp_path / "run.json").read_text())["stop_reason"] == "budget"
+
+
 def test_time_between_sittings_does_not_count_and_time_in_all_of_them_does(tmp_path):
     def interrupt(news):
         if news.n_evaluations >= 8:
@@ -86,7 +98,7 @@ def test_a_front_that_has_stopped_growing_ends_a_search():
     late = Stagnation(60)
     late.add(run.objectives[: n - 60], run.feasible[: n - 60])
     late.add(run.objectives[n - 60 :], run.feasible[n - 60 :])
-    assert late
+    assert late.stagnated()
 
 
 @pytest.mark.parametrize("asked", [Single("score"), Pareto("score", "params", "macs")])
@@ -98,19 +110,19 @@ def test_stagnation_is_of_one_objective_too_and_the_budget_comes_first(asked):
 def test_volume_is_compared_with_what_it_was_so_many_evaluations_ago():
     steps = [(1.0, False), (0.5, False), (0.5, False), (0.4999, True), (0.1, False)]
     watch = Stagnation(2)
-    assert not watch
+    assert not watch.stagnated()
     for value, stagnated in steps:
         watch.add(np.array([[value]]), np.array([True]))
-        assert bool(watch) == stagnated
+        assert watch.stagnated() == stagnated
 
 
 def test_while_nothing_is_feasible_nothing_stagnates():
     watch = Stagnation(2)
     for feasible in (False, False, False, False, True, True):
         watch.add(np.array([[1.0, 1.0]]), np.array([feasible]))
-        assert not watch
+        assert not watch.stagnated()
     watch.add(np.array([[1.0, 1.0]]), np.array([True]))
-    assert watch
+    assert watch.stagnated()
     run = search(toy(Guilty("raise", share=1.1)), budget=50, stagnation=10)
     assert (run.stop_reason, len(run.table)) == ("infeasible", 50)
 
@@ -136,15 +148,50 @@ def test_in_a_comparison_each_run_is_ended_by_itself():
     [
         ({"max_seconds": 0}, "positive number of seconds; got 0"),
         ({"max_seconds": float("nan")}, "got nan"),
-        ({"stagnation": 0}, "at least 1 evaluation; got 0"),
+        ({"max_seconds": "60"}, "positive number of seconds; got '60'"),
+        ({"stagnation": 0}, "stagnation must be a whole number of evaluations, at least 1; got 0"),
+        ({"stagnation": 1.5}, "at least 1; got 1.5"),
+        ({"budget": 0}, "budget must be a whole number of evaluations, at least 1; got 0"),
+        # Neither would ever be reached.
+        ({"budget": 10.5}, "at least 1; got 10.5"),
+        ({"budget": float("nan")}, "at least 1; got nan"),
+        ({"budget": "10"}, "at least 1; got '10'"),
+        ({"budget": True}, "at least 1; got True"),
+        ({"n_jobs": 1.5}, r"number of jobs must be a whole number \(-1: every core\), at least 1; got 1.5"),
+        ({"n_jobs": 0}, "got 0"),
+        ({"n_jobs": -2}, "got -2"),
+        ({"timeout_s": "5"}, "positive number of seconds; got '5'"),
     ],
 )
 def test_impossible_stops_are_refused(change, words, tmp_path):
+    given = {"budget": 5, **change}
     with pytest.raises(InputError, match=words):
-        search(toy(), budget=5, out=tmp_path / "run", **change)
+        search(toy(), out=tmp_path / "run", **given)
     with pytest.raises(InputError, match=words):
-        compare(toy(), [Single("score")], budget=5, **change)
+        compare(toy(), [Single("score")], **given)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", None, True])
+def test_an_impossible_seed_is_refused(seed, tmp_path):
+    for call in (
+        lambda: search(toy(), budget=5, seed=seed, out=tmp_path / "run"),
+        lambda: compare(toy(), [Single("score")], budget=5, seeds=[seed]),
+        lambda: Evaluator(wide_space(), [Fake()], seed),
+    ):
+        with pytest.raises(InputError, match=r"seed must be a whole number, at least 0; got"):
+            call()
+    assert not (tmp_path / "run").exists()
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    plain = search(toy(), budget=12, seed=3, stagnation=9, n_jobs=1)
+    given = {name: np.int64(n) for name, n in {"budget": 12, "seed": 3, "stagnation": 9, "n_jobs": 1}.items()}
+    run = search(toy(), **given, max_seconds=np.float32(500), timeout_s=None, out=tmp_path)
+    assert run.table.genomes.tolist() == plain.table.genomes.tolist()
+    frame = pd.DataFrame({"g": [1, 2], "error": [3.0, 4.0]})
+    problem = Table(frame, ["g"], {"error": "min"}, seed=np.int64(1), n_reference=np.int64(2))
+    assert search(problem, budget=2, out=tmp_path / "table").record["problem"]["seed"] == 1
 
 
 def test_the_command_line_has_them(tmp_path, monkeypatch, capsys):

@@ -11,6 +11,8 @@ from moo_nas.cli import DONE, WRONG_INPUT, main
 from moo_nas.errors import InputError, OtherRunError
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic
+from moo_nas.study.warm_start import read_warm_start
+from problems.tabular import Table
 from tests.fakes import Fake
 from tests.spaces_for_tests import tiny_space, wide_space
 
@@ -39,6 +41,19 @@ def test_genomes_start_it_too_and_repeats_are_left_out():
     genomes = problem.space.canonical(problem.space.sample(5, seed=0))
     run = search(problem, budget=20, warm_start=genomes[[3, 1, 3, 0]])
     assert run.table.genomes[:3].tolist() == genomes[[3, 1, 0]].tolist()
+
+
+def test_choices_that_look_like_numbers_or_like_nothing_are_read_as_they_are_written(tmp_path):
+    rows = {"op": ["None", "01", "NA", "1"], "width": [8, 16, 8, 16], "rate": [0.1, 0.1, 1e-3, 1e-3]}
+    frame = pd.DataFrame({**rows, "error": [1.0, 2.0, 3.0, 4.0]})
+    table = Table(frame, ["op", "width", "rate"], {"error": "min"}, n_reference=2)
+    frame.to_csv(tmp_path / "as_it_is.csv", index=False)
+    # As programs write whole numbers beside missing ones, and people decimals.
+    frame.astype({"width": float}).replace({"rate": {0.1: "0.10"}}).to_csv(tmp_path / "as_floats.csv")
+    for name in ("as_it_is.csv", "as_floats.csv"):
+        run = search(table, budget=4, warm_start=read_warm_start(tmp_path / name))
+        assert run.evaluations["op"].tolist() == rows["op"]
+        assert run.evaluations["rate"].tolist() == rows["rate"]
 
 
 @pytest.mark.parametrize("budget", [1, 9])
@@ -85,7 +100,11 @@ def test_runs_of_a_comparison_start_alike():
         (lambda table: table.iloc[:0], "at least one"),
         (lambda table: table.drop(columns="stage2.kernel"), "stage2.kernel"),
         (lambda table: table.assign(**{"stage2.kernel": 4}), r"choices \(3, 5\); got 4 in row 0"),
+        (lambda table: table.assign(**{"stage2.kernel": [[3], [5], [3]]}), r"got \[3\] in row 0"),
+        (lambda table: table.assign(**{"stage2.kernel": [3, np.nan, 5]}), r"got nan in row 1"),
         (lambda table: tiny_space().sample(3, seed=0), "have"),
+        (lambda table: [], "at least one"),
+        (lambda table: "front.csv", r"read 'front.csv' first, with moo_nas.study.warm_start.read_warm_start"),
     ],
 )
 def test_a_warm_start_that_does_not_fit_is_refused_with_the_reason(change, words, tmp_path):

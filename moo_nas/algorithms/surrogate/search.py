@@ -18,7 +18,7 @@ from moo_nas.errors import InputError
 from moo_nas.formulations.base import WORST
 from moo_nas.problem import NASProblem
 
-_GROWTH = 1.2  # of the observations until hyper-parameters are found again
+_GROWTH = 1.12  # of the observations until hyper-parameters are found again
 _LEAST_STEPS = 2
 _RENEWED = 5  # steps after which the candidates of a large space are made anew
 _SHORTLIST = 2000  # candidates kept between looks at all of them

@@ -103,6 +103,7 @@ class Analytic(BlockMeter):
         Metric("arithmetic_intensity", "FLOP/B", "max"),
         Metric("bit_operations", "1", "min"),
     )
+    of_layers = True
     reductions: tuple[Reduction, ...] = tuple(COSTS.values())
 
     def __init__(

@@ -120,6 +120,8 @@ class BlockMeter(Meter):
     """
 
     instant = True
+    # Are a block's costs those of its layers, each summed or maximised like those of blocks?
+    of_layers = False
     reductions: tuple[Reduction, ...]
 
     def __init__(self, image_size: int, n_classes: int) -> None:

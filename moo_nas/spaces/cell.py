@@ -150,7 +150,15 @@ class CellSpace(SearchSpace):
 
     def tabulate(self, cost: BlockCost) -> NetworkTable | None:
         """Return a cost over blocks as a table of whole networks, if the space has few enough."""
-        return NetworkTable(self.n_choices, self.decode, cost) if self.size <= _MOST_LISTED else None
+        if self.size > _MOST_LISTED:
+            return None
+        return NetworkTable(self.n_choices, self.decode, cost, self._layers)
+
+    def _layers(self, genome: IntArray) -> tuple[tuple[str, int], ...]:
+        """Return what the layers of a genome's network follow from: what runs, and what is held beside."""
+        row = self.canonical(genome[None])[0]
+        steps = Cell(tuple(self.operators[gene] for gene in row.tolist())).steps()
+        return tuple(sorted((edge.operator, held) for edge, held in steps))
 
     def _network(self, cell: Cell) -> Architecture:
         stages: list[CellStage | ResidualStage] = []

@@ -1,6 +1,6 @@
 """Costs as tables over genes: written once on blocks, looked up for millions of genomes a second."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -43,6 +43,8 @@ class BlockCost(Cost, Protocol):
 
     image_size: int
     n_classes: int
+    of_layers: bool
+    """Are a block's costs those of its layers, each summed or maximised like those of blocks?"""
 
     def block_cost(self, block: Block) -> Sequence[float] | FloatArray:
         """Return one block's costs, ``(n_costs,)``."""
@@ -142,14 +144,22 @@ class NetworkTable:
         n_choices: How many choices each gene has, ``(n_var,)``.
         decode: Returns the architecture of a genome.
         cost: What is tabulated.
+        layers: Returns of a genome something that is equal only where all layers are, in whatever order:
+            costs of layers are then found once for many networks.
     """
 
     def __init__(
-        self, n_choices: IntArray, decode: Callable[[IntArray], Architecture], cost: BlockCost
+        self,
+        n_choices: IntArray,
+        decode: Callable[[IntArray], Architecture],
+        cost: BlockCost,
+        layers: Callable[[IntArray], Hashable],
     ) -> None:
         self._n_choices = tuple(map(int, n_choices))
         self._decode = decode
         self._cost = cost
+        self._layers = layers if cost.of_layers else None
+        self._found: dict[Hashable, FloatArray] = {}
         n = int(np.prod(self._n_choices))
         self._costs = np.empty((n, len(cost.reductions)))
         self._known = np.zeros(n, dtype=bool)
@@ -160,10 +170,22 @@ class NetworkTable:
         met = np.zeros_like(self._known)
         met[rows] = True
         for row in np.flatnonzero(met & ~self._known):
-            genome = np.array(np.unravel_index(row, self._n_choices), dtype=np.int64)
-            blocks = self._decode(genome).blocks(self._cost.image_size, self._cost.n_classes)
-            # A cell that is repeated is one object: costed once.
-            costs = {id(block): self._cost.block_cost(block) for block in {id(b): b for b in blocks}.values()}
-            self._costs[row] = self._cost.reduce(np.array([costs[id(block)] for block in blocks]))
+            self._costs[row] = self._measured(
+                np.array(np.unravel_index(row, self._n_choices), dtype=np.int64)
+            )
             self._known[row] = True
         return self._cost.derive(self._costs[rows])
+
+    def _measured(self, genome: IntArray) -> FloatArray:
+        if self._layers is None:
+            return self._summed(genome)
+        layers = self._layers(genome)
+        if layers not in self._found:
+            self._found[layers] = self._summed(genome)
+        return self._found[layers]
+
+    def _summed(self, genome: IntArray) -> FloatArray:
+        blocks = self._decode(genome).blocks(self._cost.image_size, self._cost.n_classes)
+        # A cell that is repeated is one object: costed once.
+        costs = {id(block): self._cost.block_cost(block) for block in {id(b): b for b in blocks}.values()}
+        return self._cost.reduce(np.array([costs[id(block)] for block in blocks]))

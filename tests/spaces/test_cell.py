@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moo_nas.errors import SpaceError
-from moo_nas.meters import Analytic
+from moo_nas.meters import Analytic, Metric
+from moo_nas.meters.base import BlockMeter
 from moo_nas.networks import build
 from moo_nas.spaces import Architecture, Cell, CellSpace, StageSpace
 from moo_nas.spaces.isomorphism import all_genomes, without_dead_edges
@@ -161,6 +162,23 @@ def test_tabulated_costs_are_the_measured_ones(space):
     for _ in range(2):  # as they are first met, and as they are known
         assert tables(genomes).tolist() == measured.tolist()
     assert tables(genomes[:0]).shape == (0, len(meter.metrics))
+
+
+class Skips(BlockMeter):
+    """Counts what is no layer: cells with the same layers have different numbers of it."""
+
+    metrics = (Metric("skips", "1", "min"),)
+    reductions = ("sum",)
+
+    def block_cost(self, block):
+        return [0.0 if block.cell is None else block.cell.operators.count(SKIP)]
+
+
+def test_costs_that_are_not_of_layers_are_found_for_each_cell_by_itself():
+    genomes = np.array(
+        [genome(e14=CONV3, e13=SKIP), genome(e14=CONV3), genome(e14=CONV3, e12=SKIP, e13=SKIP)]
+    )
+    assert RAW.tabulate(Skips(32, 10))(genomes)[:, 0].tolist() == [15.0, 0.0, 30.0]
 
 
 def test_a_space_of_too_many_networks_has_no_table():

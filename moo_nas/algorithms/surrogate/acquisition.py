@@ -44,12 +44,17 @@ class Acquisition:
 
     def promising(self, beliefs: Sequence[Belief], feasibility: FloatArray, n: int) -> IntArray:
         """Return the ``n`` candidates that reach farthest beyond the front, if they are a spread better."""
-        hope = np.column_stack([belief.mean - belief.sd for belief in self._boxed(beliefs)])
-        if len(hope) <= n:
-            return np.arange(len(hope))
-        beyond = np.full(len(hope), np.inf)
-        for point in self._front if len(self._front) else self._reference[None]:
-            np.minimum(beyond, (point - hope).max(axis=1), out=beyond)
+        if len(feasibility) <= n:
+            return np.arange(len(feasibility))
+        # In single precision, an objective at a time: a coarse look at many.
+        hopes = [(belief.mean - belief.sd).astype(np.float32) for belief in self._boxed(beliefs)]
+        beyond = np.full(len(feasibility), np.inf, dtype=np.float32)
+        points = self._front if len(self._front) else self._reference[None]
+        for point in points.astype(np.float32):
+            behind = point[0] - hopes[0]
+            for level, hope in zip(point[1:], hopes[1:], strict=True):
+                np.maximum(behind, level - hope, out=behind)
+            np.minimum(beyond, behind, out=beyond)
         # Positive beyond the front, so that an unlikely one gains nothing by being behind it.
         worth = np.where(beyond > 0, beyond * feasibility, beyond)
         return np.argpartition(-worth, n)[:n]

@@ -160,13 +160,15 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
 
     def _shorten(self, acquisition: Acquisition) -> None:
         """Keep the candidates that are worth most: until all are looked at again, few others would be."""
-        beliefs = self._beliefs
+        objectives, feasibility = self._beliefs.objectives(), self._beliefs.feasibility()
+        index, n = np.arange(len(feasibility)), _SHORTLIST
         if self.problem.n_obj > 2:
-            self._keep(acquisition.promising(beliefs.objectives(), beliefs.feasibility(), _PROMISING))
-        n = _SHORTLIST if self.problem.n_obj <= 2 else _SHORTLIST_OF_MANY
-        if len(beliefs.candidates) > n:
-            worth = acquisition(beliefs.objectives(), beliefs.feasibility())
-            self._keep(np.sort(np.argpartition(-worth, n)[:n]))
+            index, n = acquisition.promising(objectives, feasibility, _PROMISING), _SHORTLIST_OF_MANY
+        if len(index) > n:
+            worth = acquisition([belief.rows(index) for belief in objectives], feasibility[index])
+            index = np.sort(index[np.argpartition(-worth, n)[:n]])
+        if len(index) < len(feasibility):
+            self._keep(index)
 
     def _keep(self, index: IntArray) -> None:
         self._beliefs.keep(index)

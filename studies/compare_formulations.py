@@ -9,7 +9,7 @@ exact front.
 
 Run:     python studies/compare_formulations.py [--smoke] [--jobs N] [--only raspi4]
          (all but haenas read MOO_NAS_DATA)
-Takes:   2 minutes a problem of a table on two cores, 10 for haenas; 20 s with --smoke. Stopped, it goes on.
+Takes:   about a minute for each table on two cores, 15 for haenas; 10 s with --smoke. Stopped, it goes on.
 Writes:  studies/results/compare_formulations.csv (a row a problem, method, seed and budget),
          compare_formulations_limits.csv (the best within limits), compare_formulations_ranks.csv (medians,
          ranks, tests, effect sizes), compare_formulations_reach.csv (points of the front) and
@@ -26,6 +26,7 @@ import pandas as pd
 from common import Options, parser
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from moo_nas import (
     Constrained,
@@ -150,14 +151,23 @@ def draw(panels: dict[str, tuple[Axes, Axes]], comparisons: dict[str, Comparison
             table = own.pivot_table(index="evaluation", columns="seed", values="hypervolume")
             right.plot(table.index, table.median(axis=1), color=colour)
         left.set(xlabel=cost, ylabel=case.score, title=f"{name}: what half of the runs attain")
-        if (front[cost] > 0).all():
-            left.set_xscale("log")
-        best, worst = np.quantile(half["best"], [0.0, 0.95])
-        room = 0.05 * (worst - best)
-        left.set_ylim(best - room, worst + room)
+        left.set_xscale("log")
+        left.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        left.xaxis.set_major_formatter("{x:g}")
+        left.xaxis.set_minor_locator(NullLocator())
+        # Up to where the worst twentieth of all corners begins: what is useless stretches both axes.
+        worst = 0.95 if comparison.metrics[case.score].goal == "min" else 0.05
+        ends = sorted(
+            [np.quantile(half["best"], worst), half["best"].min() if worst > 0.5 else half["best"].max()]
+        )
+        seen = half[half["best"].between(*ends)]["limit"]
+        room = 0.05 * (ends[1] - ends[0])
+        left.set_ylim(ends[0] - room, ends[1] + room)
+        left.set_xlim(seen.min() / 1.15, seen.max() * 1.15)
         right.set(xlabel="evaluations", ylabel="hypervolume", title="median over seeds")
-        ends = curves.groupby("method")["hypervolume"].max()
-        right.set_ylim(ends.min() - 0.1, ends.max() + 0.02)
+        last = curves[curves["evaluation"] == curves["evaluation"].max()]
+        medians = last.groupby("method")["hypervolume"].median()
+        right.set_ylim(medians.min() - 0.1, medians.max() + 0.01)
         for axes in (left, right):
             axes.grid(alpha=0.3)
             axes.spines[["top", "right"]].set_visible(False)

@@ -13,8 +13,8 @@ from moo_nas.analysis.page import Html, note, page, section, table
 from moo_nas.analysis.provenance import run_section, trust_section
 from moo_nas.analysis.rank_drawing import critical_difference_svg, reach_svg
 from moo_nas.analysis.ranking import ALPHA, Ranking
-from moo_nas.analysis.style import number, quantity, seconds, short_name
-from moo_nas.analysis.tables import best_of_all
+from moo_nas.analysis.style import number, quantity, seconds, short_name, view
+from moo_nas.analysis.tables import best_of_all, finite
 from moo_nas.meters import Metric
 
 _WORDS = {"hypervolume": "hypervolume", "igd_plus": "IGD+"}
@@ -229,6 +229,11 @@ def _over(indicator: str, better: str) -> str:
 def _fronts(found: Compared, x: Metric, y: Metric) -> Html:
     """Return what methods found in two metrics, all seeds together, and what share of their runs attains."""
     parts: list[object] = [fronts_plot(found.fronts, x, y, found.metrics)]
+    drawn = finite(found.fronts, x.name, y.name)
+    for metric in (x, y):
+        low, high = view(drawn[metric.name])
+        if not drawn[metric.name].between(low, high).all():
+            parts.insert(0, f"Far outliers in {metric.name} lie beyond the plots: double-click to see all.")
     if len(found.attainment):
         parts += [
             Html("<h3>Attainment</h3>"),

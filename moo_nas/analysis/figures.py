@@ -169,6 +169,10 @@ def comparison_png(
     if x is not None and y is not None:
         label_axis(panels[1].xaxis, x, fronts)
         label_axis(panels[1].yaxis, y, fronts)
+        drawn = finite(fronts, x.name, y.name)
+        if len(drawn):
+            panels[1].set_xlim(view(drawn[x.name]))
+            panels[1].set_ylim(view(drawn[y.name]))
         panels[1].set_title("best-known front of all seeds", fontsize=10)
     for axes in panels:
         plain(axes)
@@ -291,7 +295,12 @@ def png(figure: Figure) -> bytes:
     """Return a figure as PNG, with a legend below where it has one panel."""
     for axes in figure.axes:
         if axes.get_legend_handles_labels()[0] and not figure.legends and len(figure.axes) == 1:
-            figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=9)
+            # As many columns as the longest name leaves room for.
+            longest = max(
+                len(line) for label in axes.get_legend_handles_labels()[1] for line in label.split("\n")
+            )
+            columns = max(1, min(5, 120 // (longest + 10)))
+            figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
     for text in figure.findobj(Text):
         text.set_parse_math(False)  # a dollar sign in a name is a dollar sign
     buffer = io.BytesIO()

@@ -219,6 +219,7 @@ def attainment_plot(attainment: pd.DataFrame, x: Metric, y: Metric) -> Html:
                 hovertemplate=f"{100 * float(share):g} % of the runs of {name}<br>"
                 "%{x:.4g}, %{y:.4g}<extra></extra>",
             )
+    _look_at(figure, rows["limit"], rows["best"])
     return _html(figure)
 
 
@@ -239,7 +240,15 @@ def fronts_plot(fronts: pd.DataFrame, x: Metric, y: Metric, metrics: Mapping[str
             hovertext=_hovers(rows, metrics, name),
             hoverinfo="text",
         )
+    drawn = finite(fronts, x.name, y.name)
+    _look_at(figure, drawn[x.name], drawn[y.name])
     return _html(figure)
+
+
+def _look_at(figure: go.Figure, x: pd.Series, y: pd.Series) -> None:
+    """Look at all but far outliers, which would press the others into a corner."""
+    figure.update_xaxes(range=view(x))
+    figure.update_yaxes(range=view(y))
 
 
 def _figure(x: Metric | str, y: Metric | str) -> go.Figure:

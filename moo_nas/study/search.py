@@ -137,6 +137,11 @@ class Prepared:
             InputError: An impossible seed, algorithm, formulation or warm start.
         """
         algorithm, description = prepare_algorithm(algorithm, seed)
+        if formulation is not None and not isinstance(formulation, Formulation):
+            raise InputError(
+                f"A search is of one formulation, such as Pareto('score', 'latency_ms'); got {formulation!r}. "
+                "Names are for the command line, plans for compare()."
+            )
         if formulation is not None:
             problem = problem.under(formulation)
         start = None if warm_start is None else warm_start_genomes(warm_start, problem.space)

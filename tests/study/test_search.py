@@ -15,6 +15,7 @@ from moo_nas.algorithms import NSGA2, RandomSearch
 from moo_nas.errors import InputError, OtherRunError, StoreError
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic, Metric, ZMean
+from moo_nas.study import TwoStage
 from problems.haenas import HaeNAS
 from tests.fakes import Fake, Guilty
 from tests.spaces_for_tests import cube_space, tiny_space, wide_space
@@ -251,3 +252,9 @@ def test_searches_in_threads_of_one_process_do_not_disturb_each_other():
     for table in found:
         pd.testing.assert_frame_equal(table, expected)
     assert len(found) == 3
+
+
+@pytest.mark.parametrize("asked", ["pareto", TwoStage("params", ["macs"])], ids=["a name", "a plan"])
+def test_what_is_no_formulation_is_refused(asked):
+    with pytest.raises(InputError, match=r"one formulation.* plans for compare"):
+        search(toy(), asked, budget=5)

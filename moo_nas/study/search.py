@@ -139,8 +139,8 @@ class Prepared:
         algorithm, description = prepare_algorithm(algorithm, seed)
         if formulation is not None and not isinstance(formulation, Formulation):
             raise InputError(
-                f"A search is of one formulation, such as Pareto('score', 'latency_ms'); got {formulation!r}. "
-                "Names are for the command line, plans for compare()."
+                f"A search is of one formulation, such as Pareto('score', 'latency_ms'); got {formulation!r}."
+                " Names are for the command line, plans for compare()."
             )
         if formulation is not None:
             problem = problem.under(formulation)

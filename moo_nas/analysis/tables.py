@@ -108,8 +108,8 @@ def indicator_band(curves: pd.DataFrame, method: str, indicator: str = "hypervol
     A run that ended early keeps what it had; there is no quartile before each run has something valid.
     """
     rows = curves[curves["method"] == method]
-    table = rows.pivot_table(index="evaluation", columns="seed", values=indicator).ffill()
-    quartiles = table.quantile([0.25, 0.5, 0.75], axis=1).T
+    table = rows.pivot(index="evaluation", columns="seed", values=indicator).astype(np.float64).ffill()
+    quartiles = table.quantile([0.25, 0.5, 0.75], axis=1).T.where(table.notna().all(axis=1))
     return quartiles.set_axis(["low", "median", "high"], axis=1)
 
 

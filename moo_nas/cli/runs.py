@@ -1,5 +1,6 @@
 """Commands that search."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,7 @@ from moo_nas.cli.options import (
     make_formulation,
     path_text,
 )
+from moo_nas.errors import InputError
 from moo_nas.printing import print_comparison, print_run
 from moo_nas.problem import NASProblem
 from moo_nas.study import compare as run_comparison
@@ -119,6 +121,9 @@ def compare(
     if objectives is not None:
         made = made.under(registry.load("formulation", "pareto")(words(objectives), {}, ()))
     limits = limits_of(limit)
+    twice = [name for name, n in Counter(words(formulations)).items() if n > 1]
+    if twice:
+        raise InputError(f"--formulations has '{twice[0]}' twice: each takes part once.")
     asked = {
         name.replace(":", "-x"): asked_for(name, limits, made.formulation.metrics)
         for name in words(formulations)

@@ -22,6 +22,7 @@ from moo_nas.study.entry import Entry
 from moo_nas.study.exact import exact_front
 from moo_nas.study.folder import Folder
 from moo_nas.study.foreign import check_foreign, check_possible, read_foreign
+from moo_nas.study.judged import check_yardstick
 from moo_nas.study.plans import Alone, Plan
 from moo_nas.study.publish import publish_comparison
 from moo_nas.study.reading import keep_comparison
@@ -96,6 +97,7 @@ def compare(
         raise InputError("A comparison needs at least one formulation, one algorithm and one seed.")
     problem = problem.also_measuring(judge.metrics, optional=True)
     metrics = {name: problem.evaluator.metric(name) for name in judge.metrics}
+    check_yardstick(judge, metrics, reference, limits)
     others = [entry for path in foreign for entry in read_foreign(path, metrics, problem.name)]
     start = None if warm_start is None else warm_start_genomes(warm_start, problem.space)
     methods: dict[tuple[str, int], _Method] = {}

@@ -17,7 +17,7 @@ from moo_nas.errors import InputError
 from moo_nas.formulations import Formulation
 from moo_nas.meters import Metric
 from moo_nas.study.entry import Entry
-from moo_nas.study.judged import Yardstick, attained, best_table, reach_table
+from moo_nas.study.judged import Yardstick, attained, best_table, check_yardstick, reach_table
 from moo_nas.study.run import Run
 
 INDICATORS = {"hypervolume": False, "igd_plus": True}  # is less better?
@@ -87,6 +87,7 @@ class Comparison:
         reference: Mapping[str, float] | None = None,
         limits: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
+        check_yardstick(judge, metrics, reference, limits)
         self.entries = {(entry.method, entry.seed): entry for entry in entries}
         self.refused = dict(refused)
         self.judge = judge

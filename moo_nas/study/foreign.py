@@ -13,6 +13,7 @@ from moo_nas.formulations import Formulation
 from moo_nas.meters import Metric
 from moo_nas.study.entry import Entry
 
+LAST = 1_000_000  # evaluation: curves have a value for each
 _NEEDED = ("method", "seed", "evaluation")
 
 
@@ -21,11 +22,11 @@ def read_foreign(
 ) -> list[Entry]:
     """Return the entries in a CSV file of evaluations made elsewhere, by method and seed.
 
-    One row an evaluation: ``method``, ``seed``, ``evaluation`` (a whole number from 1, each once a method
-    and seed; what is left out found nothing), and each metric by its name and in its unit. A row with
-    an empty metric is a failure. If there are columns ``architecture`` (its text), ``reason`` (of a failure)
-    or ``problem`` (the name of the problem that it is of) they are read, others are not. Nothing in the
-    file is evaluated.
+    One row an evaluation: ``method``, ``seed``, ``evaluation`` (a whole number from 1 to a million, each once
+    a method and seed; what is left out found nothing), and each metric by its name and in its unit. A row
+    with an empty metric is a failure. If there are columns ``architecture`` (its text), ``reason`` (of a
+    failure) or ``problem`` (the name of the problem that it is of) they are read, others are not. Nothing
+    in the file is evaluated.
 
     Args:
         path: The file, compressed or not.
@@ -57,8 +58,11 @@ def read_foreign(
                 f"{file}, row {row + 2}: of the problem '{table['problem'][row]}', while '{problem}' is "
                 "compared. Only results on one problem compare."
             )
-    for name in ("seed", "evaluation"):
-        table[name] = _whole(file, table, name, least=int(name == "evaluation"))
+    unnamed = table["method"].isna().to_numpy()
+    if unnamed.any():
+        raise InputError(f"{file}, row {int(np.argmax(unnamed)) + 2}: the method has no name.")
+    table["seed"] = _whole(file, table, "seed", 0)
+    table["evaluation"] = _whole(file, table, "evaluation", 1, LAST)
     for name in metrics:
         table[name] = _numbers(file, table, name)
     twice = table.duplicated(list(_NEEDED))
@@ -131,15 +135,16 @@ def _entry(file: Path, method: str, seed: int, rows: pd.DataFrame, metrics: Mapp
     return Entry(method, seed, table, labels, (), file.name, when, "elsewhere")
 
 
-def _whole(file: Path, table: pd.DataFrame, name: str, least: int) -> pd.Series:
+def _whole(file: Path, table: pd.DataFrame, name: str, least: int, most: int | None = None) -> pd.Series:
     """Return a column of whole numbers."""
     values = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
-    wrong = ~(np.isfinite(values) & (values >= least) & (values == np.floor(values)))
+    # 2^53: beyond it a float is no longer the number that was written.
+    within = (values >= least) & (values <= (2**53 if most is None else most))
+    wrong = ~(within & (values == np.floor(values)))
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise InputError(
-            f"{file}, row {row + 2}: {name} is a whole number of at least {least}; got '{table[name][row]}'."
-        )
+        span = f"of at least {least}" if most is None else f"of {least} to {most:,}"
+        raise InputError(f"{file}, row {row + 2}: {name} is a whole number {span}; got '{table[name][row]}'.")
     return pd.Series(values.astype(np.int64), index=table.index)
 
 

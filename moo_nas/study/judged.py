@@ -81,7 +81,7 @@ class Yardstick:
     @property
     def names(self) -> tuple[str, ...]:
         """The score and the costs: the judge's objectives, or the metrics of its one fitness."""
-        return self.judge.objective_names or self.judge.metrics
+        return judged_by(self.judge)
 
     @property
     def costs(self) -> list[Metric]:
@@ -122,6 +122,36 @@ class Yardstick:
         return chosen.assign(supported=supported(self.front))
 
 
+def judged_by(judge: Formulation) -> tuple[str, ...]:
+    """Return the score and the costs: a judge's objectives, or the metrics of its one fitness."""
+    return judge.objective_names or judge.metrics
+
+
+def check_yardstick(
+    judge: Formulation,
+    metrics: Mapping[str, Metric],
+    reference: Mapping[str, float] | None,
+    limits: Mapping[str, Sequence[float]] | None,
+) -> None:
+    """Refuse what cannot be measured by, whatever will have been found.
+
+    Raises:
+        InputError: A reference point without a value for each objective, or limits of what is no cost
+            of the judge or that are no finite numbers.
+    """
+    if reference is not None:
+        _reference(judge, metrics, reference)
+    costs = judged_by(judge)[1:]
+    for name, levels in (limits or {}).items():
+        if name not in costs:
+            raise InputError(
+                f"'{name}' is no cost that runs are judged by: {', '.join(costs) or 'there is none'}."
+            )
+        for level in levels:
+            if not np.isfinite(level):
+                raise InputError(f"Limits of '{name}' are finite numbers; got {level}.")
+
+
 def reach_table(
     yard: Yardstick,
     front: pd.DataFrame,
@@ -150,19 +180,10 @@ def best_table(
     front: pd.DataFrame,
     limits: Mapping[str, Sequence[float]] | None,
 ) -> pd.DataFrame:
-    """Return the best score of each run within limits of each cost; see ``Comparison.best``.
-
-    Raises:
-        InputError: Limits of what is no cost of the judge.
-    """
-    costs = {metric.name: metric for metric in yard.costs}
-    for name in limits or {}:
-        if name not in costs:
-            raise InputError(
-                f"'{name}' is no cost that runs are judged by: {', '.join(costs) or 'there is none'}."
-            )
+    """Return the best score of each run within limits of each cost; see ``Comparison.best``."""
     frames = []
-    for name, cost in costs.items():
+    for cost in yard.costs:
+        name = cost.name
         levels = list((limits or {}).get(name, ())) or _levels(front, cost)
         if levels:
             frames.append(best_within(evaluated, yard.score, cost, levels).assign(metric=name))

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,10 @@ def keep_comparison(store: Store, comparison: Comparison) -> None:
             for (method, seed), entry in comparison.entries.items()
         ],
     }
-    # One that was interrupted has more the next time.
-    store.recall(f"{_COMPARISON}/{stable_hash(told)}", lambda: told)
+    # One that was interrupted has more the next time, or it is judged otherwise: the last one counts.
+    kept, mark = _kept_comparisons(store.setup()), stable_hash(told)
+    if not (kept and kept[-1].endswith(f"/{mark}")):
+        store.recall(f"{_COMPARISON}/{len(kept)}/{mark}", lambda: told)
 
 
 def load_run(
@@ -102,7 +104,10 @@ def read_record(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{folder} is no run's folder: it has no run.json.") from None
+        inside = sorted(path.parent for path in folder.glob("**/run.json"))
+        where = f" Runs lie inside: {', '.join(map(str, inside[:3]))}" if inside else ""
+        more = " and more." if len(inside) > 3 else "." if inside else ""
+        raise InputError(f"{folder} is no run's folder: it has no run.json.{where}{more}") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / 'run.json'} cannot be read: {error}.") from error
     if not isinstance(record, dict) or "problem" not in record:
@@ -123,12 +128,12 @@ def load_comparison(folder: Path) -> Comparison | None:
         store.close()
     if "definition" not in known or "comparison" not in known["definition"][0]:
         return None
-    kept = [value for name, (value, _) in known.items() if name.startswith(f"{_COMPARISON}/")]
+    kept = _kept_comparisons(known)
     if not kept or _PROBLEM not in known:
         raise InputError(
             f"{folder} holds a comparison that has no report yet. Start its command again: it goes on."
         )
-    told = kept[-1]
+    told = known[kept[-1]][0]
     judge = formulation_of(told["judge"])
     every = {m[0]: Metric(*m) for m in known[_PROBLEM][0]["metrics"]}
     entries = [_entry(one, folder, every) for one in told["entries"]]
@@ -143,6 +148,11 @@ def load_comparison(folder: Path) -> Comparison | None:
         told["reference"],
         told["limits"],
     )
+
+
+def _kept_comparisons(names: Iterable[str]) -> list[str]:
+    """Return the names that comparisons are kept under, the last one last."""
+    return [name for name in names if name.startswith(f"{_COMPARISON}/")]
 
 
 def _told(entry: Entry) -> dict[str, Any]:

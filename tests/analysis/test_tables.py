@@ -37,6 +37,15 @@ def test_a_run_that_ended_early_keeps_its_hypervolume_in_the_median():
     assert band["median"].tolist() == pytest.approx([0.2, 0.4])
 
 
+def test_there_is_no_median_before_each_run_has_something():
+    rows = [("a", 0, 1, 0.1), ("a", 0, 2, 0.5), ("a", 1, 1, np.nan), ("a", 1, 2, 0.3), ("b", 0, 1, np.nan)]
+    curves = pd.DataFrame(rows, columns=["method", "seed", "evaluation", "igd_plus"])
+    band = indicator_band(curves, "a", "igd_plus")
+    assert np.isnan(band["median"][1])
+    assert band["median"][2] == pytest.approx(0.4)
+    assert indicator_band(curves, "b", "igd_plus").isna().all(axis=None)
+
+
 def test_infinite_and_missing_values_are_left_out():
     table = pd.DataFrame({"a": [1.0, np.inf, np.nan], "b": 1.0})
     assert finite(table, "a", "b").index.tolist() == [0]

@@ -210,6 +210,30 @@ def test_runs_in_which_everything_failed_are_told_and_no_chart_is_empty(tmp_path
     assert (tmp_path / "report.html").stat().st_size > 0
 
 
+def test_a_method_that_found_nothing_beside_others_has_a_report(tmp_path):
+    """Its curve has no point: that is no reason to fail."""
+    path = tmp_path / "theirs.csv"
+    rows = {"method": "theirs", "seed": [0, 1], "evaluation": 1, "score": np.nan, "params": 9}
+    pd.DataFrame(rows).to_csv(path, index=False)
+    found = compare(toy(), {"p": JUDGE}, ["random"], 2, 8, foreign=[path], out=tmp_path / "c")
+    assert found.table.set_index("method")["failed"].to_dict() == {"p-random": 0, "theirs": 1}
+    assert "theirs" in (tmp_path / "c" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("yardstick", "words"),
+    [
+        ({"limits": {"latency_ms": [1.0]}}, "'latency_ms' is no cost that runs are judged by: params"),
+        ({"limits": {"params": [np.nan]}}, "Limits of 'params' are finite numbers; got nan"),
+        ({"reference": {"score": 0.0}}, "needs one finite value of each of score, params; got score=0.0"),
+    ],
+)
+def test_a_yardstick_that_does_not_fit_is_refused_before_anything_is_measured(yardstick, words, tmp_path):
+    with pytest.raises(InputError, match=words):
+        compare(toy(), {"p": JUDGE}, ["random"], 1, 8, out=tmp_path / "here", **yardstick)
+    assert not (tmp_path / "here").exists()
+
+
 def test_a_front_of_one_point_is_told(tmp_path):
     frame = pd.DataFrame({"a": range(9), "error": np.arange(9.0), "latency_ms": np.arange(1.0, 10.0)})
     problem = Table(frame, genes=["a"], metrics={"error": "min", "latency_ms": "min"})

@@ -78,13 +78,15 @@ GOOD = {"method": ["t", "t"], "seed": [0, 0], "evaluation": [1, 2], "error": [9.
         ({"seed": None}, "lacks seed"),
         ({"error": [9.5, "cheap"]}, "row 3: error is a number; got 'cheap'"),
         ({"evaluation": [1, 1]}, "row 3: method t, seed 0, evaluation 1 is there twice"),
-        ({"evaluation": [0, 1]}, "row 2: evaluation is a whole number of at least 1; got '0'"),
+        ({"evaluation": [0, 1]}, "row 2: evaluation is a whole number of 1 to 1,000,000; got '0'"),
         ({"seed": [0.5, 0]}, "row 2: seed is a whole number of at least 0; got '0.5'"),
         (
             {"problem": ["table", "nasbench201"]},
             "row 3: of the problem 'nasbench201', while 'table' is compared",
         ),
         ({"error": [9.5, 0.1]}, "evaluation 2 of 't', seed 0, has error 0.1, latency_ms 4: no network"),
+        ({"evaluation": [1, 10**12]}, "row 3: evaluation is a whole number of 1 to 1,000,000"),
+        ({"method": ["t", None]}, "row 3: the method has no name"),
         ({"method": ["s-random", "t"]}, "the comparison has another 's-random'"),
     ],
 )
@@ -124,3 +126,5 @@ def test_the_command_line_takes_plans_spreads_and_files(tmp_path, capfd, monkeyp
     assert "none.csv cannot be read" in line
     assert main([*ours[:-3], "weighted-sum:many", "--out", "other"]) == WRONG_INPUT
     assert "such as weighted-sum:5; got 'weighted-sum:many'" in capfd.readouterr().err
+    assert main([*ours[:-3], "pareto,pareto", "--out", "other"]) == WRONG_INPUT
+    assert "--formulations has 'pareto' twice" in capfd.readouterr().err

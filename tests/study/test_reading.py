@@ -157,6 +157,34 @@ def test_a_comparison_is_read_back_whole_and_its_report_is_the_same(tmp_path):
     assert Run.load(part).front.to_csv() == (part / "front.csv").read_text()
 
 
+def test_what_is_read_back_is_the_comparison_that_was_made_last(tmp_path):
+    theirs = pd.DataFrame(
+        {
+            "method": ["theirs"],
+            "seed": [0],
+            "evaluation": [1],
+            "error": 40.0,
+            "latency_ms": 40.0,
+            "params": 9e6,
+        }
+    )
+    theirs.to_csv(tmp_path / "theirs.csv", index=False)
+    for foreign in ([tmp_path / "theirs.csv"], [], [tmp_path / "theirs.csv"]):
+        made = compare(
+            Additive(), [Pareto("error", "latency_ms")], ["random"], 1, 9, 1, tmp_path / "c", foreign=foreign
+        )
+        read = load_comparison(tmp_path / "c")
+        assert read is not None
+        assert list(read.entries) == list(made.entries)
+
+
+def test_the_folder_of_several_runs_says_where_they_are(tmp_path):
+    compare(Additive(), [Pareto("error", "latency_ms")], ["random"], 1, 5, out=tmp_path / "c")
+    for folder in (tmp_path / "c", tmp_path / "c" / "runs" / "pareto-random"):
+        with pytest.raises(InputError, match=r"Runs lie inside: .*/c/runs/pareto-random/seed0"):
+            Run.load(folder)
+
+
 def test_several_runs_on_one_problem_are_compared(tmp_path):
     for seed in (0, 1):
         search(Additive(), Pareto("error", "latency_ms"), "random", 20, seed, out=tmp_path / f"r{seed}")

@@ -117,7 +117,7 @@ def _line(
         f"{x:g},{_TOP + _HEIGHT * (1 - column[row]):.1f}" for x, column in zip(at, heights, strict=True)
     )
     # By rank, as one outlier would make all others alike; the lightest part would be lost on white.
-    colour = to_hex(colormaps["cividis"](0.82 * (1 - row / (len(rows) - 1))))
+    colour = to_hex(colormaps["cividis"](0.82 * row / (len(rows) - 1)))
     told = ", ".join(f"{m.name} {number(float(rows[m.name].iloc[row]))}" for m in metrics)
     return (
         f'<polyline data-row="{rows.index[row]}" points="{points}" fill="none" stroke="{colour}" '

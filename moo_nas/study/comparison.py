@@ -104,6 +104,15 @@ class Comparison:
         self.table = self._table()
         self.fronts = self._fronts()
 
+    def __repr__(self) -> str:
+        """Return the medians over seeds, a line a method, the largest hypervolume first."""
+        columns = ["evaluations", "failed", "hypervolume", "front_size"]
+        columns += [f"best_{name}" for name in self.judge.metrics]
+        ran = self.table[self.table["stop_reason"] != "refused"]
+        medians = ran.groupby("method")[columns].median().sort_values("hypervolume", ascending=False)
+        refused = "".join(f"\n{method}: {reason}" for method, reason in self.refused.items())
+        return f"Medians over seeds:\n{medians.to_string(float_format='%.4g')}{refused}"
+
     @property
     def runs(self) -> dict[tuple[str, int], Run]:
         """Each run by (method, seed); of a plan's, the method is followed by ``/part1`` and so on."""

@@ -80,6 +80,9 @@ def test_parallel_coordinates_have_a_line_an_architecture_and_say_what_all_share
     }
     assert min(starts, key=lambda row: starts[row][0]) == 11
     assert min(starts, key=lambda row: starts[row][1]) == 0
+    # As the page says: dark lines have the best score.
+    red = {int(one.get("data-row")): int(one.get("stroke")[1:3], 16) for one in lines}
+    assert red[11] == min(red.values()) < 50 < red[0] == max(red.values())
     assert parallel_coordinates(rows.iloc[:1], [SCORE, LATENCY], names) == ""
 
 

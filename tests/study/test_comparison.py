@@ -144,6 +144,14 @@ def test_costs_are_in_evaluations_and_seconds(found):
     assert (found.costs["measuring_seconds"] >= 0).all()
 
 
+def test_it_prints_the_medians_of_its_methods(found):
+    heading, columns, *_ = repr(found).splitlines()
+    assert heading == "Medians over seeds:"
+    assert "hypervolume" in columns
+    for method in found.table["method"].unique():
+        assert method in repr(found)
+
+
 def test_one_seed_is_reported_and_not_tested():
     found = compare(toy(), ASKED, ["random"], 1, 8)
     assert found.ranks["p"].isna().all()

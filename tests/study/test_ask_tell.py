@@ -288,16 +288,17 @@ def test_a_plain_search_and_a_sample_refuse_what_only_others_measure(tmp_path):
 def test_another_process_that_is_at_it_is_waited_for(tmp_path, monkeypatch):
     with opened(tmp_path) as run:
         there, on = threading.Event(), threading.Event()
+        definition = run._prepared.definition
 
         def hold():
-            other = Folder(tmp_path, run._plan.definition)
+            other = Folder(tmp_path, definition)
             there.set()
             on.wait()
             other.close()
 
         thread = threading.Thread(target=hold)
         thread.start()
-        there.wait()
+        assert there.wait(30)
         with monkeypatch.context() as impatient:
             impatient.setattr(ask_tell, "_WAIT_S", 0.05)
             with pytest.raises(StoreError, match="Another process is writing"):

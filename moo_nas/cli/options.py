@@ -7,6 +7,7 @@ import typer
 
 from moo_nas import registry
 from moo_nas.arrays import stable_hash
+from moo_nas.errors import InputError
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
 from moo_nas.words import limits_of, words
@@ -42,6 +43,8 @@ def make_formulation(
     name: str, problem: NASProblem, objectives: str | None, limit: list[str] | None
 ) -> Formulation:
     """Return the formulation that a command asks for."""
+    if name in registry.names("plan"):
+        raise InputError(f"'{name}' is a plan of several runs: moo-nas compare takes it, a search does not.")
     names = None if objectives is None else words(objectives)
     default = problem.formulation.metrics
     made: Formulation = registry.load("formulation", name)(names, limits_of(limit), default)

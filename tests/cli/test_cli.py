@@ -36,6 +36,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["search", "haens"], "did you mean 'haenas'?"),
         (["search", "haenas", "--algorithm", "nsga22"], "did you mean 'nsga2'?"),
         (["search", "haenas", "--formulation", "paretto"], "did you mean 'pareto'?"),
+        (["search", "haenas", "--formulation", "two-stage"], "moo-nas compare takes it"),
         (["search", "haenas", "--objectives", "score,latency"], "did you mean 'latency_ms'?"),
         (["search", "haenas", "--formulation", "constrained", "--limit", "latency=5"], "'latency_ms'"),
         (["search", "haenas", "--limit", "latency_ms"], "name=value"),

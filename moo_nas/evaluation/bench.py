@@ -127,9 +127,10 @@ class Bench:
 
     def _tabulated(self, genomes: IntArray) -> FloatArray | None:
         """Return an instant meter's values ``(n, n_metrics)`` from its tables, made once; None without."""
+        ready = self.ready  # what cannot be prepared ends the run
         try:
             if not self._is_made:
-                self._made, self._is_made = self.ready.tabulate(self.space), True
+                self._made, self._is_made = ready.tabulate(self.space), True
             return None if self._made is None else self._made(genomes)
         except Exception as error:
             # A block that has no cost fails the architectures that have it, told one by one.

@@ -105,6 +105,8 @@ class Runner:
         )
         # loky replaces workers that stop, and says so in a thread of its own, also after Ctrl-C.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+        # An interrupt leaves tasks: what of them was measured is in the store, the rest is measured again.
+        warnings.filterwarnings("ignore", r"\d+ tasks (which were still|have been)", UserWarning)
         with interrupts_held():
             results = parallel(joblib.delayed(work)(*task) for task in tasks)
         for outcomes, seconds in results:

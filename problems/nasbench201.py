@@ -118,13 +118,9 @@ class NASBench201(KnownProblem):
         n_jobs: int = 1,
     ) -> None:
         devices = tuple(device.split(",") if isinstance(device, str) else device)
-        for what, asked, known in (
-            ("data_set", data_set, tuple(N_CLASSES)),
-            *(("device", one, DEVICES) for one in devices or ("",)),
-            ("networks", networks, NETWORKS),
-        ):
-            if asked not in known:
-                raise InputError(f"{what} must be one of {', '.join(known)}; got '{asked}'.")
+        check_choices("data_set", [data_set], tuple(N_CLASSES))
+        check_choices("device", devices, DEVICES)
+        check_choices("networks", [networks], NETWORKS)
         n_classes = N_CLASSES[data_set]
         space = CellSpace.nasbench201(merge=networks == "distinct")
         pool = live_genomes() if networks == "live" else None
@@ -180,6 +176,13 @@ class NASBench201(KnownProblem):
         """Return the official index ``(n,)`` of genomes ``(n, n_var)``."""
         numbers: IntArray = _official()[1][_numbers(self.space.check(genomes))]
         return numbers
+
+
+def check_choices(option: str, chosen: Sequence[str], known: Sequence[str]) -> None:
+    """Refuse what is not known, and nothing at all."""
+    for one in chosen or ("",):
+        if one not in known:
+            raise InputError(f"{option} must be one of {', '.join(known)}; got '{one}'.")
 
 
 def published(

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator, Runner, Store
 from moo_nas.formulations import Formulation, Pareto
 from moo_nas.meters import Analytic, PerConfiguration
 from moo_nas.problem import Failures
 from moo_nas.spaces import CellSpace, Gene, JointSpace
 from problems.known import KnownProblem
-from problems.nasbench201 import DEVICES, N_CLASSES, cost_columns, error_columns, look_up
+from problems.nasbench201 import DEVICES, N_CLASSES, check_choices, cost_columns, error_columns, look_up
 
 
 class NASBench201Devices(KnownProblem):
@@ -66,12 +65,8 @@ class NASBench201Devices(KnownProblem):
         n_jobs: int = 1,
     ) -> None:
         devices = tuple(devices.split(",") if isinstance(devices, str) else devices)
-        for what, asked, known in (
-            ("data_set", data_set, tuple(N_CLASSES)),
-            *(("devices", one, DEVICES) for one in devices or ("",)),
-        ):
-            if asked not in known:
-                raise InputError(f"{what} must be one of {', '.join(known)}; got '{asked}'.")
+        check_choices("data_set", [data_set], tuple(N_CLASSES))
+        check_choices("devices", devices, DEVICES)
         costs = {device: cost_columns(data_set, device) for device in devices}
         common = [metric for metric in costs[devices[0]] if all(metric in cost for cost in costs.values())]
         of_each = {

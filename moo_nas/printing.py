@@ -1,6 +1,7 @@
 """Results on the terminal."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,7 +28,11 @@ def print_run(run: Run, out: Console) -> None:
     for metric in run.formulation.settings.get("left_out", ()):
         out.print(f"The factor of {metric} is left out: the problem has no meter for it.")
     shown = run.front
-    if run.stop_reason == "infeasible":
+    if n and failed == n:
+        reasons = Counter(reason for reason in run.table.reasons if reason)
+        for reason, times in reasons.most_common(3):
+            out.print(f"None could be measured; {times} times: {reason}", markup=False)
+    elif run.stop_reason == "infeasible":
         out.print("Nothing met the limits. The least violating:")
         shown = run.least_violating
     elif len(shown):
@@ -37,12 +42,12 @@ def print_run(run: Run, out: Console) -> None:
         outside = is_outside(shown)
         told = bool(outside.any())
         hardware = [gene.name for gene in run.space.genes[run.space.architectures.n_var :]]
-        headings = [*hardware, *metrics, *(["outside"] if told else [])]
+        headings = ["number", *hardware, *metrics, *(["outside"] if told else [])]
         table = Table(*headings, box=None, pad_edge=False, header_style="bold", expand=True)
         table.add_column("architecture", no_wrap=True, overflow="ellipsis", ratio=1)
         ordered = shown.sort_values(metrics[-1])
-        for _, row in ordered.head(SHOWN_ROWS).iterrows():
-            cells = [str(row[name]) for name in hardware] + [f"{row[metric]:.5g}" for metric in metrics]
+        for place, row in ordered.head(SHOWN_ROWS).iterrows():
+            cells = [str(place), *(str(row[name]) for name in hardware), *(number(row[m]) for m in metrics)]
             cells += [("yes" if row["outside"] else "")] if told else []
             table.add_row(*cells, row["architecture"])
         out.print(table)

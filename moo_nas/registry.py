@@ -33,6 +33,15 @@ def load(kind: Kind, name: str) -> Any:
         raise InputError(f"The {kind} '{name}' ({points[name].value}) cannot be loaded: {error}.") from error
 
 
+def name_of(kind: Kind, qualified: object) -> str | None:
+    """Return the name of a class, given as ``module.Class`` as records have it; None if it has none."""
+    for name in names(kind):
+        cls = load(kind, name)
+        if qualified == f"{cls.__module__}.{cls.__qualname__}":
+            return name
+    return None
+
+
 def make(kind: Kind, name: str, options: Mapping[str, str]) -> Any:
     """Return an instance of what a name stands for, made with options given as text.
 
@@ -103,7 +112,8 @@ def _converter(annotation: Any) -> Callable[[str], Any] | None:
         (first, *_) = (a for a in typing.get_args(annotation) if a is not types.NoneType)
         return _converter(first)
     if origin is not None and issubclass(origin if isinstance(origin, type) else object, Sequence):
-        return lambda text: tuple(text.split(","))
+        one = _converter(typing.get_args(annotation)[0])
+        return None if one is None else lambda text: tuple(map(one, text.split(",")))
     if annotation in (int, float):
         return typing.cast(Callable[[str], Any], annotation)
     if annotation is str or origin is Literal:

@@ -78,6 +78,7 @@ class HaeNAS(NASProblem):
         prune_slower: Prune also what takes over so many times a stage's median ms per multiply-accumulate.
         estimates: A device of :data:`~moo_nas.meters.DEVICE_MODELS`, such as ``a100-sxm4-40gb`` or
             ``stm32f746``, whose latency and energy are estimated from published figures; None for none.
+        meters: Your own, beside these: what they measure can be an objective or a limit as well.
         failures: See :class:`~moo_nas.problem.NASProblem`.
         store: Where measurements are kept when the problem is used without :func:`moo_nas.search`.
         n_jobs: How many processes measure then.
@@ -124,6 +125,7 @@ class HaeNAS(NASProblem):
         prune: Sequence[str] | str | os.PathLike[str] | None = None,
         prune_slower: float | None = None,
         estimates: DeviceModelName | None = None,
+        meters: Sequence[Source] = (),
         failures: Failures = "constraint",
         store: Store | None = None,
         n_jobs: int = 1,
@@ -137,7 +139,7 @@ class HaeNAS(NASProblem):
             n_classes=n_classes,
             n_rounds=latency_rounds,
         )
-        meters: dict[str, Callable[[], list[Meter]]] = {
+        clocks: dict[str, Callable[[], list[Meter]]] = {
             "table": lambda: [BlockTableLatency(timer, 20 if n_networks is None else n_networks)],
             "mlp": lambda: [MlpLatency(timer, 1000 if n_networks is None else n_networks)],
             "measured": lambda: [timer],
@@ -146,12 +148,12 @@ class HaeNAS(NASProblem):
         if latency.endswith(".json"):
             saved = BlockTable.load(latency)
             saved.check(space, latency_size, n_classes, latency_batch, latency_threads)
-            meters[latency], here = lambda: [saved.meter(timer)], saved.is_of(timer)
+            clocks[latency], here = lambda: [saved.meter(timer)], saved.is_of(timer)
             unused = {"n_networks": n_networks is not None}
         elif latency.endswith(".csv"):
             board = DeviceTable.read(latency, space)
             board.check(latency_size, latency_batch, n_classes)
-            meters[latency], here = (
+            clocks[latency], here = (
                 lambda: [PredictedCost.of_table(board, m.name) for m in board.costs],
                 False,
             )
@@ -160,9 +162,9 @@ class HaeNAS(NASProblem):
                 "latency_threads": latency_threads != 1,
                 "latency_rounds": latency_rounds != 25,
             }
-        elif latency not in meters:
+        elif latency not in clocks:
             raise InputError(
-                f"latency must be one of {', '.join(meters)}, or a path that ends in .json or .csv; got "
+                f"latency must be one of {', '.join(clocks)}, or a path that ends in .json or .csv; got "
                 f"'{latency}'."
             )
         for name in (name for name, given in unused.items() if given):
@@ -195,9 +197,10 @@ class HaeNAS(NASProblem):
                 init=init,
                 device=proxy_device,
             ),
-            *meters[latency](),
+            *clocks[latency](),
             *_energy(energy, timer),
             ZMean(tuple(score)),
+            *meters,
         ]
         options = {
             "image_size": image_size,
@@ -222,6 +225,7 @@ class HaeNAS(NASProblem):
             "n_classes": n_classes,
             "estimates": estimates,
             "failures": failures,
+            **({"meters": [type(meter).__qualname__ for meter in meters]} if meters else {}),
             # Unsaid where nothing is pruned, so that runs made before it was an option go on.
             **(
                 {}

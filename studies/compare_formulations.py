@@ -96,7 +96,7 @@ CASES = {
     "edgegpu": Case(cell("edgegpu"), "val_error", ("latency_ms", "energy_mj")),
     "eyeriss": Case(cell("eyeriss"), "val_error", ("latency_ms", "energy_mj")),
     "accel-nasbench": Case(lambda _: MnasNet(device="zcu102"), "top1_error", ("latency_ms",)),
-    "haenas": Case(lambda options: HaeNAS(**options.problem), "score", ("latency_ms",), 3, 100, False),
+    "haenas": Case(lambda options: HaeNAS(**options.problem), "score", ("latency_ms",), 5, 100, False),
 }
 
 

@@ -1,4 +1,4 @@
-"""The pictures that tell methods apart over many runs, as PNG."""
+"""The pictures that tell methods apart over many runs, as PNG and SVG."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from moo_nas.analysis.attainment import attainment
-from moo_nas.analysis.figures import DPI, drawstyle, label_axis, line_style, note, plain, png, wrapped
+from moo_nas.analysis.figures import (
+    DPI,
+    Picture,
+    drawstyle,
+    label_axis,
+    line_style,
+    note,
+    picture,
+    plain,
+    wrapped,
+)
 from moo_nas.analysis.rank_drawing import critical_difference_svg
 from moo_nas.analysis.statistics import Nemenyi
 from moo_nas.analysis.style import Look, looks, view
@@ -20,7 +30,7 @@ from moo_nas.meters import Metric
 _BAND = (0.25, 0.5, 0.75)
 
 
-def attainment_png(fronts: pd.DataFrame, x: Metric, y: Metric, title: str) -> bytes:
+def attainment_picture(fronts: pd.DataFrame, x: Metric, y: Metric, title: str) -> Picture:
     """Return a picture of what methods attain in two metrics: the median run, and the quartiles.
 
     Args:
@@ -53,10 +63,10 @@ def attainment_png(fronts: pd.DataFrame, x: Metric, y: Metric, title: str) -> by
         every_row = pd.DataFrame({x.name: every[:, 0], y.name: every[:, 1]})
         label_axis(axes.xaxis, x, every_row)
         label_axis(axes.yaxis, y, every_row)
-    return png(figure)
+    return picture(figure)
 
 
-def critical_difference_png(methods: Sequence[str], found: Nemenyi, title: str) -> bytes:
+def critical_difference_picture(methods: Sequence[str], found: Nemenyi, title: str) -> Picture:
     """Return a critical-difference diagram.
 
     See :func:`~moo_nas.analysis.rank_drawing.critical_difference_svg`.
@@ -64,7 +74,8 @@ def critical_difference_png(methods: Sequence[str], found: Nemenyi, title: str) 
     Raises:
         InputError: Another number of names than of ranks.
     """
-    return svg_png(critical_difference_svg(methods, found, title), scale=1.5)
+    svg = critical_difference_svg(methods, found, title)
+    return {"png": svg_png(svg, scale=1.5), "svg": svg.encode()}
 
 
 def _draw_surfaces(

@@ -216,8 +216,8 @@ def _curves(found: Compared) -> list[Html]:
     """Return each indicator over evaluations."""
     made = [section(_over("Hypervolume", "more"), curves_plot(found.curves))]
     if "igd_plus" in found.curves and np.isfinite(found.curves["igd_plus"]).any():
-        there = found.curves.assign(igd_plus=found.curves["igd_plus"].replace(np.inf, np.nan))
-        plot = curves_plot(there, Metric("igd_plus", "1", "min"))
+        there = found.curves.assign(**{"IGD+": found.curves["igd_plus"].replace(np.inf, np.nan)})
+        plot = curves_plot(there, Metric("IGD+", "1", "min"))
         made.append(section(_over("IGD+", "less"), plot))
     return made
 

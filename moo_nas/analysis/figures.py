@@ -1,4 +1,4 @@
-"""The pictures of a run and of a comparison, as PNG."""
+"""The pictures of a run and of a comparison, as PNG and SVG."""
 
 import io
 import textwrap
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -27,9 +28,10 @@ from moo_nas.analysis.tables import (
 from moo_nas.meters import Metric
 
 DPI = 150
+Picture = dict[str, bytes]  # by format: png, svg
 
 
-def front_png(
+def front_picture(
     evaluations: pd.DataFrame,
     front: pd.DataFrame,
     x: Metric,
@@ -37,7 +39,7 @@ def front_png(
     measured: pd.DataFrame | None,
     title: str,
     limits: Mapping[str, float] | None = None,
-) -> bytes:
+) -> Picture:
     """Return a picture of all evaluations and the front in two metrics.
 
     The line is the border of what the front's rows dominate in these two metrics.
@@ -87,10 +89,10 @@ def front_png(
         axes.set_title("no evaluation is feasible", color=VERMILLION, fontsize=11)
     label_axis(axes.xaxis, x, every)
     label_axis(axes.yaxis, y, every)
-    return png(figure)
+    return picture(figure)
 
 
-def progress_png(evaluations: pd.DataFrame, objective: Metric, title: str) -> bytes:
+def progress_picture(evaluations: pd.DataFrame, objective: Metric, title: str) -> Picture:
     """Return a picture of one objective over a run: every evaluation, and the best so far.
 
     Args:
@@ -124,12 +126,12 @@ def progress_png(evaluations: pd.DataFrame, objective: Metric, title: str) -> by
         axes.set_title("no evaluation is feasible", color=VERMILLION, fontsize=11)
     axes.set_xlabel("evaluation")
     label_axis(axes.yaxis, objective, evaluations)
-    return png(figure)
+    return picture(figure)
 
 
-def comparison_png(
+def comparison_picture(
     curves: pd.DataFrame, fronts: pd.DataFrame, x: Metric | None, y: Metric | None, title: str
-) -> bytes:
+) -> Picture:
     """Return a picture of methods side by side: hypervolume over evaluations, and their fronts.
 
     Args:
@@ -181,7 +183,7 @@ def comparison_png(
     if methods:
         entries = panels[0].get_legend_handles_labels()
         figure.legend(*entries, loc="outside right upper", frameon=False, fontsize=9, handlelength=3.5)
-    return png(figure)
+    return picture(figure)
 
 
 def _figure(title: str) -> tuple[Figure, Axes]:
@@ -291,8 +293,8 @@ def wrapped(text: str, width: int) -> str:
     return textwrap.fill(text, width, max_lines=3, placeholder=" ...")
 
 
-def png(figure: Figure) -> bytes:
-    """Return a figure as PNG, with a legend below where it has one panel."""
+def picture(figure: Figure) -> Picture:
+    """Return a figure in both formats, with a legend below where it has one panel."""
     for axes in figure.axes:
         if axes.get_legend_handles_labels()[0] and not figure.legends and len(figure.axes) == 1:
             # As many columns as the longest name leaves room for.
@@ -303,10 +305,15 @@ def png(figure: Figure) -> bytes:
             figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
     for text in figure.findobj(Text):
         text.set_parse_math(False)  # a dollar sign in a name is a dollar sign
+    FigureCanvasAgg(figure)
+    return {"png": _saved(figure, "png", Software=None), "svg": _saved(figure, "svg", Date=None)}
+
+
+def _saved(figure: Figure, kind: str, **metadata: None) -> bytes:
+    """Return a figure as a file's bytes, the same whenever it is drawn."""
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), rc_context({"svg.hashsalt": "moo_nas"}):
         # A name may be in a script that the font lacks; boxes are no reason to fail.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        FigureCanvasAgg(figure)
-        figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+        figure.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
     return buffer.getvalue()

@@ -113,19 +113,21 @@ class View:
 
 
 class _Plain:
-    """Lines where there is no terminal: at the beginning of the search, then seldom, and at the end."""
+    """Lines where there is no terminal: at the beginning, then seldom, and at the end of the search."""
 
     def __init__(self) -> None:
         self._next = 0.0
 
     def __call__(self, told: Progress) -> None:
-        now = time.monotonic()
-        if told.detail != "search" or (now < self._next and told.n_evaluations < told.budget):
+        now, searches = time.monotonic(), told.detail == "search"
+        if now < self._next and not (searches and told.n_evaluations == told.budget):
             return
         self._next = now + _PLAIN_EVERY_S
         ERR.print(
             f"{told.name}: {told.n_evaluations} of {told.budget} evaluated, front {told.front_size}, "
             f"hypervolume {told.hypervolume:.4g}, failed {told.n_failed}"
+            if searches
+            else f"{told.name}: {told.detail}"
         )
 
 

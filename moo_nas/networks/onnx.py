@@ -62,9 +62,7 @@ def to_onnx(module: nn.Module, shape: Sequence[int]) -> bytes:
     try:
         from onnx import TensorProto, helper
     except ImportError as error:
-        raise InputError(
-            f"ONNX files need the package onnx ({error}): pip install 'moo_nas[onnx]'."
-        ) from error
+        raise InputError(f"ONNX files need the package onnx ({error}): pip install onnx.") from error
     graph = _Tracer().trace(module)
     modules = dict(module.named_modules())
     writer = _Writer()

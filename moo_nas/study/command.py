@@ -44,7 +44,10 @@ def _problem(told: Mapping[str, Any]) -> list[str] | None:
     if name not in registry.names("problem"):
         return None
     words = [str(name)]
-    for option, default in registry.options(registry.load("problem", name)).items():
+    options = registry.options(registry.load("problem", name))
+    if not told.keys() <= {"name", *options}:
+        return None
+    for option, default in options.items():
         value = told.get(option, default)
         given = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         if given != default:
@@ -80,23 +83,20 @@ def _algorithm(told: Mapping[str, Any]) -> list[str] | None:
     # Here, as a search makes runs and their pages.
     from moo_nas.study.search import prepare_algorithm
 
-    for name in registry.names("algorithm"):
-        cls = registry.load("algorithm", name)
-        if f"{cls.__module__}.{cls.__qualname__}" != told["class"]:
+    name = registry.name_of("algorithm", told["class"])
+    if name is None:
+        return None
+    options = {
+        option: ",".join(map(str, told[option])) if isinstance(told[option], list) else str(told[option])
+        for option, default in registry.options(registry.load("algorithm", name)).items()
+        if option in told and str(told[option]) != default
+    }
+    for some in ({}, options):
+        try:
+            made = prepare_algorithm(registry.make("algorithm", name, some), 0)[1]
+        except MooNasError:
             continue
-        options = {
-            option: ",".join(map(str, told[option])) if isinstance(told[option], list) else str(told[option])
-            for option, default in registry.options(cls).items()
-            if option in told and str(told[option]) != default
-        }
-        for some in ({}, options):
-            try:
-                made = prepare_algorithm(registry.make("algorithm", name, some), 0)[1]
-            except MooNasError:
-                continue
-            if made == told:
-                pairs = [
-                    word for key, value in some.items() for word in ("--algorithm-option", f"{key}={value}")
-                ]
-                return ["--algorithm", name, *pairs]
+        if made == told:
+            pairs = [word for key, value in some.items() for word in ("--algorithm-option", f"{key}={value}")]
+            return ["--algorithm", name, *pairs]
     return None

@@ -15,8 +15,8 @@ from moo_nas.files import write_whole
 
 STORE = "evaluations.sqlite"
 _OURS = (
-    *("run.json", "front.csv", "measured.csv", "front.png", "report.html"),
-    *("comparison.csv", "comparison.png", "runs"),
+    *("run.json", "front.csv", "measured.csv", "front.png", "front.svg", "report.html"),
+    *("comparison.csv", "comparison.png", "comparison.svg", "runs"),
 )
 
 

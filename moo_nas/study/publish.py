@@ -1,7 +1,7 @@
 """The files that a reader opens: tables, pictures, the page."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,24 +20,24 @@ TABLES = ("curves", "fronts", "front", "reach", "best", "attainment", "ranks", "
 
 
 def publish_run(run: Run, folder: Files, prefix: str = "", pictures: bool = True) -> None:
-    """Write a run's ``front.csv``, ``measured.csv`` where there is one, ``front.png`` and ``report.html``."""
+    """Write a run's ``front.csv``, ``measured.csv`` where there is one, its picture and ``report.html``."""
     folder.write(prefix + "front.csv", run.front.to_csv())
     if run.measured is not None:
         folder.write(prefix + "measured.csv", run.measured.to_csv(index=False))
     if not pictures:
         return
     # Here, so that only those who draw wait for matplotlib and plotly.
-    from moo_nas.analysis.figures import front_png, progress_png
+    from moo_nas.analysis.figures import front_picture, progress_picture
     from moo_nas.analysis.report import run_report
 
     title = f"{run.record['problem']['name']}, {run.formulation.name}: {len(run.table)} evaluations"
     score, *costs = (run.table.metric(name) for name in run.formulation.metrics)
     if costs:
         limits = run.formulation.settings.get("limits")
-        picture = front_png(run.evaluations, run.front, costs[0], score, run.measured, title, limits)
+        picture = front_picture(run.evaluations, run.front, costs[0], score, run.measured, title, limits)
     else:
-        picture = progress_png(run.evaluations, score, title)
-    folder.write(prefix + "front.png", picture)
+        picture = progress_picture(run.evaluations, score, title)
+    _write(folder, prefix + "front", picture)
     metrics = {metric.name: metric for metric in (score, *costs)}
     page = run_report(
         {**run.record, "command": command(run.record)},
@@ -51,6 +51,12 @@ def publish_run(run: Run, folder: Files, prefix: str = "", pictures: bool = True
         _proxies(folder.read(prefix + "proxies.csv")),
     )
     folder.write(prefix + "report.html", page)
+
+
+def _write(folder: Files, name: str, picture: Mapping[str, bytes]) -> None:
+    """Write a picture in each of its formats."""
+    for kind, content in picture.items():
+        folder.write(f"{name}.{kind}", content)
 
 
 def _proxies(content: str | None) -> pd.DataFrame | None:
@@ -87,10 +93,10 @@ def taken(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def publish_comparison(comparison: Comparison, folder: Files) -> None:
-    """Write a comparison's ``comparison.csv``, its other tables, ``comparison.png`` and ``report.html``."""
-    from moo_nas.analysis.comparison_figures import attainment_png, critical_difference_png
+    """Write a comparison's ``comparison.csv``, its other tables, pictures and ``report.html``."""
+    from moo_nas.analysis.comparison_figures import attainment_picture, critical_difference_picture
     from moo_nas.analysis.comparison_report import Compared, comparison_report
-    from moo_nas.analysis.figures import comparison_png
+    from moo_nas.analysis.figures import comparison_picture
 
     folder.write("comparison.csv", comparison.table.to_csv(index=False))
     for name in TABLES:
@@ -103,15 +109,16 @@ def publish_comparison(comparison: Comparison, folder: Files) -> None:
     seeds = sorted({seed for _, seed in comparison.runs})
     on = record["problem"]["name"]
     title = f"{on}: hypervolume over evaluations, and the fronts"
-    picture = comparison_png(comparison.curves, comparison.fronts, costs[0] if costs else None, score, title)
-    folder.write("comparison.png", picture)
+    cost = costs[0] if costs else None
+    picture = comparison_picture(comparison.curves, comparison.fronts, cost, score, title)
+    _write(folder, "comparison", picture)
     if costs:
         title = f"{on}: attainment of {score.name} and {costs[0].name}"
-        folder.write("attainment.png", attainment_png(comparison.fronts, costs[0], score, title))
+        _write(folder, "attainment", attainment_picture(comparison.fronts, costs[0], score, title))
     ranking = comparison.rankings.get("hypervolume")
     if ranking is not None and ranking.nemenyi is not None:
         title = f"{on}: mean ranks by hypervolume"
-        folder.write("ranks.png", critical_difference_png(ranking.methods, ranking.nemenyi, title))
+        _write(folder, "ranks", critical_difference_picture(ranking.methods, ranking.nemenyi, title))
     found = Compared(
         comparison.table,
         comparison.curves,

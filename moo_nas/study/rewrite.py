@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from moo_nas import registry
 from moo_nas.arrays import stable_hash
 from moo_nas.errors import InputError
 from moo_nas.formulations import Formulation, Pareto, Single
@@ -132,7 +133,8 @@ def _named(runs: Mapping[Path, Run]) -> dict[tuple[str, int], Run]:
 
 
 def _label(run: Run) -> str:
-    algorithm = str((run.record.get("algorithm") or {}).get("class", "?")).rpartition(".")[2]
+    qualified = str((run.record.get("algorithm") or {}).get("class", "?"))
+    algorithm = registry.name_of("algorithm", qualified) or qualified.rpartition(".")[2]
     return f"{run.formulation.name}-{algorithm}"
 
 

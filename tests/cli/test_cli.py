@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from moo_nas import registry
 from moo_nas.cli import DONE, INTERRUPTED, WRONG_INPUT, main
 from moo_nas.meters import DEVICE_MODELS
 
@@ -216,7 +218,7 @@ def test_limits_that_nothing_meets_end_as_infeasible_and_show_the_least_violatin
     assert "least violating" in out
     with closing(sqlite3.connect("here/evaluations.sqlite")) as db:
         params = [json.loads(row[0])["params"] for row in db.execute("SELECT metrics FROM evaluations")]
-    assert f"{min(params):.5g}" in out
+    assert f"{min(params):,.0f}" in out
     assert pd.read_csv("here/front.csv").empty
 
 
@@ -277,7 +279,11 @@ def test_a_problem_whose_tables_are_not_there_is_listed_with_the_reason(capfd, m
     listed = capfd.readouterr().out
     assert "mnasnet" in listed
     assert "MOO_NAS_DATA" in listed
-    assert "top1_error (min)" not in listed
+    assert main(["list", "mnasnet"]) == DONE
+    told = capfd.readouterr().out
+    assert "MOO_NAS_DATA" in told
+    assert "top1_error (min)" not in told
+    assert "zcu102" in told
     assert main(["search", "mnasnet"]) == WRONG_INPUT
     assert "MOO_NAS_DATA" in capfd.readouterr().err
 
@@ -285,14 +291,41 @@ def test_a_problem_whose_tables_are_not_there_is_listed_with_the_reason(capfd, m
 def test_list_names_what_there_is(capfd):
     assert main(["list"]) == DONE
     out = capfd.readouterr().out
-    for name in ("haenas", "latency_ms", "constrained", "pareto", "product-hard", "single", "hae", "nsga2"):
-        assert name in out
-    options = next(line for line in out.splitlines() if "image_size=32" in line)
-    assert "score=log(snip),log(params)" in out
-    assert "store" not in options  # nothing that text cannot tell
+    for kind in ("problem", "formulation", "plan", "algorithm"):
+        for name in registry.names(kind):
+            assert name in out
+    assert "by default: score, latency_ms" in out
+
+
+def test_list_says_what_a_problem_measures_and_takes(capfd):
+    assert main(["list", "haenas"]) == DONE
+    lines = capfd.readouterr().out.splitlines()
+    out = " ".join(" ".join(lines).split())  # lines are broken
     assert "latency_ms (min)" in out
-    assert "device: cpu, onnxruntime, cuda" in out
-    assert f"estimates: {', '.join(DEVICE_MODELS)}" in " ".join(out.split())  # lines are broken
+    assert "score (max)" in out
+    options = {line.split()[0]: line.split()[1] for line in lines if line[:1].isalpha() and " " in line}
+    assert options["image_size"] == "32"
+    assert options["score"] == "log(snip),log(params)"
+    assert "store" not in options  # nothing that text cannot tell
+    assert "latency_size 96 Pixels of the images that latency is of" in out
+    for device in DEVICE_MODELS:
+        assert device in out
+
+
+@pytest.mark.parametrize("kind", ["problem", "formulation", "plan", "algorithm"])
+def test_list_has_words_for_every_option(kind, capfd):
+    for name in registry.names(kind):
+        assert main(["list", name]) == DONE
+        out = capfd.readouterr().out
+        options = registry.options(registry.load(kind, name)) if kind in ("problem", "algorithm") else {}
+        for option, default in options.items():
+            said = re.search(rf"^{option} +{re.escape(default)} +\w", out, re.MULTILINE)
+            assert said, (name, option)
+
+
+def test_list_names_the_closest_to_what_there_is_not(capfd):
+    assert main(["list", "surogate"]) == WRONG_INPUT
+    assert "did you mean 'surrogate'?" in capfd.readouterr().err
 
 
 def test_compare_runs_every_pair_and_says_which_is_refused(capfd):

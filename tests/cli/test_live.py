@@ -50,3 +50,14 @@ def test_where_there_is_no_terminal_lines_are_plain_and_few(capsys):
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 2
     assert lines[-1] == "search: 100 of 100 evaluated, front 1, hypervolume 0.5, failed 1"
+
+
+def test_where_there_is_no_terminal_long_measurements_are_told_of(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("moo_nas.cli.live.time.monotonic", lambda: now[0])
+    listen = _Plain()
+    for second in range(31):
+        now[0] = float(second)
+        listen(news(0, [], 0.0, f"latency table {second}/400"))
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines == [f"search: latency table {second}/400" for second in (0, 10, 20, 30)]

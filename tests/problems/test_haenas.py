@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moo_nas import Constrained, Pareto, registry, search
+from moo_nas import Constrained, Pareto, Run, registry, search
 from moo_nas.cli import DONE, main
 from moo_nas.errors import BusyError, InputError, OtherRunError
-from moo_nas.meters import DEVICE_MODELS, BlockTable, Roofline, pruned
+from moo_nas.meters import DEVICE_MODELS, BlockMeter, BlockTable, Metric, Roofline, pruned
 from moo_nas.meters.device import energy
 from moo_nas.meters.device.counters import Counter, Rapl
 from moo_nas.spaces import StageSpace
+from moo_nas.study.command import command
 from moo_nas.study.warm_start import warm_start_genomes
 from problems.haenas import HaeNAS
 
@@ -210,3 +211,29 @@ def test_a_front_starts_the_search_of_the_pruned_space_and_the_other_way_round(o
     assert run.table.genomes[: len(expected)].tolist() == expected.tolist()
     if "prune" in order[0]:  # all of it is in the whole space, as it is
         assert set(front["architecture"]) <= set(run.evaluations["architecture"])
+
+
+class Launches(BlockMeter):
+    metrics = (Metric("layers", "", "min"),)
+    reductions = ("sum",)
+
+    def block_cost(self, block):
+        return [len(block.layers())]
+
+
+def test_a_meter_of_the_user_is_searched_beside_the_problems_own(tmp_path):
+    problem = HaeNAS(meters=[Launches(32, 10)])
+    run = search(problem, Pareto("params", "layers"), budget=20, out=tmp_path / "run")
+    counted = [
+        sum(len(block.layers()) for block in problem.space.architectures.decode(genome).blocks(32, 10))
+        for genome in run.table.genomes
+    ]
+    assert run.evaluations["layers"].tolist() == counted
+    again = Run.load(tmp_path / "run")
+    assert again.front["layers"].tolist() == run.front["layers"].tolist()
+    assert command(again.record) is None  # no command line has this meter
+    assert "layers" in {metric.name for metric in problem.evaluator.metrics}
+    assert "meters" not in registry.options(HaeNAS)
+    search(problem, Pareto("params", "macs"), budget=20, out=tmp_path / "costs")
+    with pytest.raises(OtherRunError, match="meters"):
+        search(HaeNAS(), Pareto("params", "macs"), budget=20, out=tmp_path / "costs")

@@ -192,7 +192,7 @@ def test_several_runs_on_one_problem_are_compared(tmp_path):
     before = contents(tmp_path)
     made = report([tmp_path / name for name in ("r0", "r1", "c")], tmp_path / "together")
     table = pd.read_csv(made / "comparison.csv")
-    assert table["method"].tolist() == ["pareto-RandomSearch"] * 2 + ["constrained-NSGA2"]
+    assert table["method"].tolist() == ["pareto-random"] * 2 + ["constrained-nsga2"]
     assert table["evaluations"].tolist() == [20] * 3
     assert "Comparison on additive" in (made / "report.html").read_text()
     assert {k: v for k, v in contents(tmp_path).items() if not k.startswith("together")} == before

@@ -137,9 +137,7 @@ def _onnxruntime() -> str:
     try:
         return version("onnxruntime")
     except PackageNotFoundError as error:
-        raise InputError(
-            "The target 'onnxruntime' needs that package: pip install 'moo_nas[onnx]'."
-        ) from error
+        raise InputError("The target 'onnxruntime' needs that package: pip install onnxruntime.") from error
 
 
 TARGETS: Mapping[str, type[StopWatch]] = {

@@ -57,6 +57,8 @@ class Guilty(Fake):
             return super().value(architecture, seed)
         if self.how == "raise":
             raise ZeroDivisionError("no such luck")
+        if self.how == "sys.exit":
+            raise SystemExit("no such luck")
         if self.how == "exit":
             os._exit(1)
         return float(self.how)

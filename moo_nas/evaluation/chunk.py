@@ -36,7 +36,7 @@ def measure_chunk(
         raise MeterError(f"{type(meter).__name__} cannot measure on this machine: {error}.") from error
     except SourceError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that ends itself ends no search
         if len(architectures) == 1:
             return [Outcome(indices[0], None, f"{type(error).__name__}: {error}")]
         return [

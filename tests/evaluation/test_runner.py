@@ -31,13 +31,14 @@ def test_every_architecture_gets_its_own_numbers(architectures, n_jobs):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_a_raising_chunk_fails_only_the_guilty_with_the_reason(architectures, n_jobs):
-    meter = Guilty("raise")
+@pytest.mark.parametrize(("how", "error"), [("raise", "ZeroDivisionError"), ("sys.exit", "SystemExit")])
+def test_a_raising_chunk_fails_only_the_guilty_with_the_reason(architectures, n_jobs, how, error):
+    meter = Guilty(how)
     found = outcomes(Runner(n_jobs), meter, architectures)
     guilty = [meter.guilty(a) for a in architectures]
     assert 0 < sum(guilty) < len(guilty)
     assert [o.values is None for o in found] == guilty
-    assert {o.reason for o in found} == {None, "ZeroDivisionError: no such luck"}
+    assert {o.reason for o in found} == {None, f"{error}: no such luck"}
     assert [float(o.values[0]) for o in found if o.values is not None] == [
         Fake().value(a, i) for i, a in enumerate(architectures) if not meter.guilty(a)
     ]

@@ -1,6 +1,6 @@
 """What is believed of all objectives and constraints of the candidates."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,8 @@ from moo_nas.algorithms.surrogate.candidates import Candidates, together
 from moo_nas.algorithms.surrogate.improvement import Belief, Exact, Normal
 from moo_nas.algorithms.surrogate.outcome import Outcome
 from moo_nas.arrays import BoolArray, FloatArray, IntArray
+
+Believe = Callable[[Outcome], Normal]
 
 
 @dataclass(frozen=True)
@@ -132,21 +134,29 @@ class Beliefs:
         self._n += len(new)
         self._n_valid += int((~new.failed).sum())
 
-    def imagine(self, candidate: int) -> FloatArray:
-        """Take a candidate's expectation for an observation; return its objectives ``(n_obj,)``."""
-        expected: FloatArray = self.means()[candidate]
+    def imagine(self, one: Candidates) -> FloatArray:
+        """Take a network's expectation for an observation; return its objectives ``(n_obj,)``."""
+        objectives, _ = self.about(one, 1.0)
         for outcome in self._all():
-            outcome.imagine(self.candidates.features[candidate], candidate)
-        return expected
+            outcome.imagine(one.features[0])
+        return np.array([float(belief.mean[0]) for belief in objectives])
 
     def objectives(self) -> list[Belief]:
         """Return what is believed of each objective, on the scale of the models."""
-        return [
-            self._outcomes[j].belief
-            if not self._known[j]
-            else Exact(self._scaled(self.candidates.known[:, j], j))
-            for j in range(self._n_obj)
-        ]
+        return self._objectives(self.candidates, lambda outcome: outcome.belief)
+
+    def about(self, others: Candidates, doubt: float) -> tuple[list[Belief], FloatArray]:
+        """Return what is believed of the objectives of others, and how likely ``(n,)`` they are feasible.
+
+        Args:
+            others: Any networks.
+            doubt: How many times as wide as the models say beliefs are taken to be.
+        """
+
+        def believe(outcome: Outcome) -> Normal:
+            return outcome.about(others.features, doubt)
+
+        return self._objectives(others, believe), self._feasibility(others, believe)
 
     def means(self) -> FloatArray:
         """Return what is expected of each objective of the candidates, ``(n, n_obj)``."""
@@ -159,16 +169,7 @@ class Beliefs:
 
     def feasibility(self) -> FloatArray:
         """Return the probability ``(n,)`` that a candidate can be measured and keeps all limits."""
-        probability = np.ones(len(self.candidates))
-        for j in range(self._n_obj, len(self._known)):
-            if self._known[j]:
-                probability *= self.candidates.known[:, j] <= 1
-            else:
-                limit = float(self._scaled(np.ones(1), j)[0])
-                probability *= _below(self._outcomes[j].belief, limit)
-        if self._failing is not None:
-            probability *= _below(self._failing.belief, 0.0)
-        return probability
+        return self._feasibility(self.candidates, lambda outcome: outcome.belief)
 
     def scaled(self, f: FloatArray) -> FloatArray:
         """Return objectives ``(n, n_obj)`` on the scale of the models."""
@@ -186,6 +187,24 @@ class Beliefs:
         for j in range(self._n_obj, len(self._known)):
             violation += np.maximum(columns[j] - self._scaled(np.ones(1), j), 0.0)
         return np.column_stack(columns[: self._n_obj]), violation
+
+    def _objectives(self, candidates: Candidates, believe: Believe) -> list[Belief]:
+        return [
+            Exact(self._scaled(candidates.known[:, j], j)) if self._known[j] else believe(self._outcomes[j])
+            for j in range(self._n_obj)
+        ]
+
+    def _feasibility(self, candidates: Candidates, believe: Believe) -> FloatArray:
+        probability = np.ones(len(candidates))
+        for j in range(self._n_obj, len(self._known)):
+            if self._known[j]:
+                probability *= candidates.known[:, j] <= 1
+            else:
+                limit = float(self._scaled(np.ones(1), j)[0])
+                probability *= _below(believe(self._outcomes[j]), limit)
+        if self._failing is not None:
+            probability *= _below(believe(self._failing), 0.0)
+        return probability
 
     def _scaled(self, values: FloatArray, column: int) -> FloatArray:
         if not self._known[column]:

@@ -119,6 +119,13 @@ class Source:
         found = self._measurable(found.rows(np.sort(first)))
         return found.rows(np.flatnonzero(self._unseen.new(found.genomes)))
 
+    def around(self, genomes: IntArray, rng: np.random.Generator) -> Candidates:
+        """Return candidates next to some genomes: a gene away, or of a pool the nearest members."""
+        parents = genomes[rng.integers(0, len(genomes), size=_CHILDREN)]
+        near = self._mutation(parents, rng) if self._pool is None else _nearest(self._pool, genomes, rng)
+        near = np.unique(self._space.canonical(near), axis=0)
+        return self._measurable(self.of(near[self._unseen.new(near)]))
+
     def _measurable(self, candidates: Candidates) -> Candidates:
         """Leave out what lacks a number that others have in advance: it can only fail."""
         return candidates.rows(np.flatnonzero(np.isfinite(candidates.known[:, self.known]).all(axis=1)))

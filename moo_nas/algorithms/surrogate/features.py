@@ -61,9 +61,12 @@ class Features:
     def _blocks(self, genomes: IntArray, free: FloatArray) -> list[FloatArray]:
         genes = [_gene(self._space, gene, genomes) for gene in range(self._space.n_var)]
         together = _alike(self._space, genomes)
-        if isinstance(self._space, CellSpace):
+        cell = self._space.architectures  # of a joint space; genes of the hardware come after it
+        if isinstance(cell, CellSpace):
             # One group: which edge has an operation says less than what becomes of it.
-            return [np.hstack(genes), *together, *_cell_blocks(self._space, genomes), *self._metrics(free)]
+            of_cell, others = genes[: cell.n_var], genes[cell.n_var :]
+            blocks = _cell_blocks(cell, genomes[:, : cell.n_var])
+            return [np.hstack(of_cell), *others, *together, *blocks, *self._metrics(free)]
         return [*genes, *together, *self._metrics(free)]
 
 

@@ -11,6 +11,7 @@ from moo_nas.arrays import FloatArray, IntArray
 _REACH = 2.0  # interquartile ranges from the median within which the scale is as it is
 _OUTLIER = 3.0  # spreads: errors beyond count as this far
 _MOST_INFLATED = 2.0
+_LEAST_VARIANCE = 1e-10
 
 
 class Outcome:
@@ -75,9 +76,9 @@ class Outcome:
         """Take one more observation."""
         self._process.add(features, float(self._standard(np.array(value))))
 
-    def imagine(self, features: FloatArray, candidate: int) -> None:
-        """Take what is believed of a candidate for an observation of it."""
-        self._process.add(features, float(self._process.mean[candidate]))
+    def imagine(self, features: FloatArray) -> None:
+        """Take what is expected at features ``(d,)`` for an observation."""
+        self._process.add(features, float(self._process.predict(features[None])[0][0]))
 
     def forget(self, n: int) -> None:
         """Forget all observations but the first ``n``."""
@@ -86,12 +87,18 @@ class Outcome:
     @property
     def belief(self) -> Normal:
         """What is believed of the candidates, on the scale of the model."""
-        spread = np.sqrt(np.maximum(self._process.variance, 1e-10))
+        spread = np.sqrt(np.maximum(self._process.variance, _LEAST_VARIANCE))
         return Normal(self._process.mean * self._sd + self._mean, spread * (self._sd * self._inflation))
 
     def expected(self, features: FloatArray) -> FloatArray:
         """Return the expectation ``(m,)`` at features ``(m, d)``, on the scale of the model."""
         return self._process.predict(features)[0] * self._sd + self._mean
+
+    def about(self, features: FloatArray, doubt: float) -> Normal:
+        """Return what is believed at features ``(m, d)``, the spreads so many times as wide."""
+        mean, variance = self._process.predict(features)
+        spread = np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
+        return Normal(mean * self._sd + self._mean, spread * (self._sd * self._inflation * doubt))
 
     def _plain(self, values: FloatArray) -> FloatArray:
         return np.log(values) if self.is_log else values

@@ -3,6 +3,7 @@
 import functools
 from typing import Any
 
+import moocore
 import numpy as np
 from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
@@ -23,6 +24,7 @@ _LEAST_STEPS = 2
 _RENEWED = 5  # steps after which the candidates of a large space are made anew
 _SHORTLIST = 2000  # candidates kept between looks at all of them
 _SHORTLIST_OF_MANY, _PROMISING = 400, 2000  # of three or more objectives
+_AROUND, _AROUND_FROM, _DOUBT = 6, 30, 3.0  # evaluations; and how much wider spreads are
 _APART = 2.0  # times as many observations from one extreme to the next
 
 
@@ -37,8 +39,9 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
     the metrics known in advance; what is itself known in advance is no model's but exact. All
     genomes are candidates where they are few (20,000), otherwise those that a short evolution on the
     models makes. Each time observations have doubled, the extreme of one objective is looked at,
-    whatever the volume says: models know least there. With one objective all this is the expected
-    improvement.
+    whatever the volume says: models know least there. Every sixth evaluation is of a network next to
+    the front, as if models erred thrice as much as they say: what a gene does elsewhere, they take for
+    granted there too. With one objective all this is the expected improvement.
 
     Args:
         n_initial: How many networks are evaluated before any is chosen by a model.
@@ -73,7 +76,7 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         self._seen: Observations | None = None
         self._n_learnt = 0
         self._next_fit, self._next_candidates, self._next_extreme = 0, 0, 0
-        self._n_extremes = 0
+        self._n_extremes, self._next_around = 0, _AROUND_FROM
         self._taken: BoolArray = np.empty(0, dtype=bool)  # of the candidates
 
     def _initialize_infill(self) -> Population | None:
@@ -127,17 +130,35 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
             if extreme is not None:
                 self._take(extreme, acquisition, chosen)
             self._shorten(acquisition)
+        if len(seen) >= self._next_around and not chosen:
+            self._next_around = len(seen) + _AROUND
+            self._look_around(seen, acquisition, chosen)
         while len(chosen) < self.batch_size and not self._taken.all():
             worth = acquisition(beliefs.objectives(), beliefs.feasibility())
             self._take(int(np.where(self._taken, -np.inf, worth).argmax()), acquisition, chosen)
         return np.array(chosen)
+
+    def _look_around(self, seen: Observations, acquisition: Acquisition, chosen: list[IntArray]) -> None:
+        """Choose the network next to the front that is worth most if models err more than they say."""
+        genomes, f = seen.candidates.genomes[seen.feasible], seen.f[seen.feasible]
+        if len(f) == 0:
+            return
+        near = self._source.around(genomes[moocore.is_nondominated(f)], self.random_state)
+        if len(near) == 0:
+            return
+        worth = acquisition(*self._beliefs.about(near, _DOUBT))
+        best = near.rows(np.array([int(worth.argmax())]))
+        chosen.append(best.genomes[0])
+        if self.batch_size > 1:
+            acquisition.add(self._beliefs.imagine(best))
+        self._taken |= (self._beliefs.candidates.genomes == best.genomes).all(axis=1)
 
     def _take(self, candidate: int, acquisition: Acquisition, chosen: list[IntArray]) -> None:
         """Choose a candidate; more are chosen as if it had turned out as expected."""
         beliefs = self._beliefs
         chosen.append(beliefs.candidates.genomes[candidate])
         if len(chosen) < self.batch_size:
-            acquisition.add(beliefs.imagine(candidate))
+            acquisition.add(beliefs.imagine(beliefs.candidates.rows(np.array([candidate]))))
         self._taken[candidate] = True
 
     def _update(self, seen: Observations) -> bool:

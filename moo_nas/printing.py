@@ -36,7 +36,7 @@ def print_run(run: Run, out: Console) -> None:
         out.print("Nothing met the limits. The least violating:")
         shown = run.least_violating
     elif len(shown):
-        out.print(f"Front: {len(shown)} architectures.")
+        out.print(f"Front: {len(shown)} architecture{'s' * (len(shown) > 1)}.")
     if len(shown):
         metrics = list(run.formulation.metrics)
         outside = is_outside(shown)

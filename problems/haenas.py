@@ -130,6 +130,8 @@ class HaeNAS(NASProblem):
         store: Store | None = None,
         n_jobs: int = 1,
     ) -> None:
+        if not isinstance(meters, list | tuple):
+            raise InputError(f"meters is a list of meters, or a tuple; got {meters!r}.")
         latency = os.fspath(latency)
         timer = stop_watch(
             device,

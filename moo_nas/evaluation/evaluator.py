@@ -12,7 +12,7 @@ from moo_nas.evaluation.bench import Bench, Listener, Reasons, Shelf, Values, ge
 from moo_nas.evaluation.evaluations import Evaluations
 from moo_nas.evaluation.runner import Runner
 from moo_nas.evaluation.store import Store
-from moo_nas.meters import Aggregate, Meter, Metric
+from moo_nas.meters import Aggregate, BlockMeter, Meter, Metric
 from moo_nas.spaces import SearchSpace
 from moo_nas.spaces.tables import Tabulated
 
@@ -34,7 +34,7 @@ class Evaluator:
             space can be measured (a table of known results); by default the whole space.
 
     Raises:
-        InputError: A metric twice, or an aggregate of one that no meter gives.
+        InputError: What is no meter, a metric twice, or an aggregate of one that no meter gives.
     """
 
     def __init__(
@@ -59,7 +59,14 @@ class Evaluator:
         self.listener: Listener | None = None
         self._source: dict[str, Source] = {}
         self._metrics: dict[str, Metric] = {}
+        given: Iterable[object] = sources
+        for one in given:
+            if not isinstance(one, Source):
+                hint = f": make one, {one.__name__}(...)" if isinstance(one, type) else ""
+                raise InputError(f"A meter is a Meter or an Aggregate; got {one!r}{hint}.")
         for source in self.sources:
+            if isinstance(source, BlockMeter):
+                source.check()
             for metric in (source.metric,) if isinstance(source, Aggregate) else source.metrics:
                 if metric.name in self._metrics:
                     raise InputError(f"Two meters give the metric '{metric.name}'.")

@@ -149,6 +149,15 @@ class BlockMeter(Meter):
         """
         return costs
 
+    def check(self) -> None:
+        """Raise an :class:`InputError` unless costs are metrics, one by one, or are made into them."""
+        n_costs, n_metrics = len(self.reductions), len(self.metrics)
+        if n_costs != n_metrics and type(self).derive is BlockMeter.derive:
+            raise InputError(
+                f"{type(self).__name__} has {n_metrics} metrics and {n_costs} reductions: it needs one for "
+                "each, or a derive() that makes metrics of costs."
+            )
+
     def tabulate(self, space: SearchSpace) -> Tabulated | None:
         return space.tabulate(self)
 

@@ -54,9 +54,15 @@ class BlockCost(Cost, Protocol):
 
 
 def reduce_costs(costs: FloatArray, reductions: Sequence[Reduction]) -> FloatArray:
-    """Sum or maximise each column of ``(n_blocks, n_costs)``, to ``(n_costs,)``; of no rows, zeros."""
+    """Sum or maximise each column of ``(n_blocks, n_costs)``, to ``(n_costs,)``; of no rows, zeros.
+
+    Raises:
+        ValueError: There are more or fewer columns than reductions.
+    """
     if len(costs) == 0:
         return np.zeros(len(reductions))
+    if costs.shape[1:] != (len(reductions),):
+        raise ValueError(f"a block has {len(reductions)} costs, one a reduction; got {costs.shape[1:]}")
     maximised = np.array([reduction == "max" for reduction in reductions])
     reduced: FloatArray = np.where(maximised, costs.max(axis=0), costs.sum(axis=0))
     return reduced

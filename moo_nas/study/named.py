@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from moo_nas import registry
-from moo_nas.errors import InputError
+from moo_nas.errors import InputError, unknown
 from moo_nas.formulations import Formulation
 from moo_nas.study.plans import Plan, Spread
 
@@ -27,6 +27,8 @@ def asked(name: str, limits: Mapping[str, float], default: Sequence[str]) -> For
         plan: Plan = registry.load("plan", name)(None, {}, default)
         return plan
     kind, sign, n = name.partition(":")
+    if kind not in registry.names("formulation"):
+        raise unknown("formulation or plan", kind, [*registry.names("formulation"), *registry.names("plan")])
     made: Formulation = registry.load("formulation", kind)(None, limits if kind != "single" else {}, default)
     if not sign:
         return made

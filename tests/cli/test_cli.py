@@ -39,6 +39,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["search", "haenas", "--algorithm", "nsga22"], "did you mean 'nsga2'?"),
         (["search", "haenas", "--formulation", "paretto"], "did you mean 'pareto'?"),
         (["search", "haenas", "--formulation", "two-stage"], "moo-nas compare takes it"),
+        (["compare", "haenas", "--formulations", "two-stag"], "did you mean 'two-stage'?"),
         (["search", "haenas", "--objectives", "score,latency"], "did you mean 'latency_ms'?"),
         (["search", "haenas", "--formulation", "constrained", "--limit", "latency=5"], "'latency_ms'"),
         (["search", "haenas", "--limit", "latency_ms"], "name=value"),

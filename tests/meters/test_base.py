@@ -80,3 +80,31 @@ def test_what_works_on_a_gpu_says_so_and_so_does_the_evaluator_that_is_asked_for
     assert evaluator.uses_gpu([meter.metrics[0].name])
     assert not evaluator.uses_gpu(["params"])
     assert not Evaluator(wide_space(), [of(CpuLatency(16))]).uses_gpu([meter.metrics[0].name])
+
+
+class TooMany(CountedBlocks):
+    metrics = (Metric("blocks", "1", "min"),)
+    reductions = ("sum",)
+
+
+class Unreduced(CountedBlocks):
+    reductions = ()
+
+
+def test_a_block_with_more_costs_than_reductions_fails_every_row_with_the_numbers():
+    evaluator = Evaluator(wide_space(), [TooMany(32, 10)])
+    with pytest.warns(UserWarning, match="one a reduction"):
+        found = evaluator.evaluate(wide_space().sample(3, seed=0), ["blocks"])
+    assert found.failed.all()
+    assert all("a block has 1 costs, one a reduction; got (2,)" in reason for reason in found.reasons)
+
+
+def test_a_meter_without_a_reduction_for_each_metric_ends_the_search_before_it_begins():
+    with pytest.raises(InputError, match="2 metrics and 0 reductions"):
+        Evaluator(wide_space(), [Unreduced(32, 10)])
+
+
+@pytest.mark.parametrize("given", [CountedBlocks, "layers", None])
+def test_what_is_no_meter_is_refused(given):
+    with pytest.raises(InputError, match="A meter is a Meter or an Aggregate; got"):
+        Evaluator(wide_space(), [given])

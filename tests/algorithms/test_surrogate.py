@@ -12,10 +12,11 @@ from moo_nas import Constrained, NASProblem, Pareto, Single, search
 from moo_nas.algorithms import RandomSearch, SurrogateSearch
 from moo_nas.algorithms.surrogate import candidates
 from moo_nas.algorithms.surrogate.features import Features
+from moo_nas.analysis.indicators import nondominated
 from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic
-from moo_nas.spaces import CellSpace, StageSpace
+from moo_nas.spaces import CellSpace, Gene, JointSpace, StageSpace
 from moo_nas.testing import AlgorithmKit
 from moo_nas.testing.algorithms import StandIn
 from problems.tabular import Table
@@ -157,6 +158,30 @@ def test_features_of_a_cell_are_of_what_is_live():
     assert all(part > 0 for part in apart[:2])  # genes, and how many have each operation
     assert apart[2] > 0  # a convolution that nothing reaches leads to the output
     assert apart[3:] == [0, 0]  # operations on paths; paths
+
+
+def test_cells_of_a_joint_space_have_the_features_of_cells():
+    cells = CellSpace.nasbench201()
+    joint = JointSpace(cells, [Gene("device", ("phone", "board"), "categorical")])
+    genomes, no_metrics = joint.sample(50, seed=0), np.empty((50, 0))
+    alone = Features(cells, genomes[:, : cells.n_var], no_metrics)
+    both = Features(joint, genomes, no_metrics)
+    assert len(both.groups) == len(alone.groups) + 1
+    columns = {tuple(column) for column in both(genomes, no_metrics).T.round(9)}
+    own = alone(genomes[:, : cells.n_var], no_metrics).T.round(9)
+    assert all(tuple(column) in columns for column in own)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_every_sixth_evaluation_is_a_gene_away_from_the_front(batch_size):
+    problem = table(5)
+    run = search(problem, algorithm=SurrogateSearch(batch_size=batch_size), budget=40, seed=3)
+    genomes = run.table.genomes
+    # From the 30th on, counted in whole steps after the ten of the start.
+    first = 10 + -(-20 // batch_size) * batch_size
+    for n in (first, first + 6):
+        front = genomes[:n][nondominated(run.objectives[:n])]
+        assert ((front != genomes[n]).sum(axis=1) == 1).any()
 
 
 def test_features_are_standard_and_known_metrics_that_repeat_another_are_left_out():

@@ -58,7 +58,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["search", "haenas", "--algorithm", "hae"], "no scalar fitness"),
         (["search", "haenas", "--formulation", "single", "--objectives", "score,params"], "one objective"),
         (["search", "haenas", "--objectives", "score"], "at least two objectives"),
-        (["compare", "haenas", "--formulations", "single,best"], "Unknown formulation 'best'"),
+        (["compare", "haenas", "--formulations", "single,best"], "Unknown formulation or plan 'best'"),
         (["compare", "haenas", "--algorithms", "nsga22"], "did you mean 'nsga2'?"),
         (["compare", "haenas", "--seeds", "0"], "at least one"),
         (["search", "haenas", "--objectives", ","], "separated by commas"),

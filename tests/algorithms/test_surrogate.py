@@ -16,7 +16,7 @@ from moo_nas.analysis.indicators import nondominated
 from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic
-from moo_nas.spaces import CellSpace, Gene, JointSpace, StageSpace
+from moo_nas.spaces import CellSpace, FlatSpace, Gene, JointSpace, StageSpace
 from moo_nas.testing import AlgorithmKit
 from moo_nas.testing.algorithms import StandIn
 from problems.tabular import Table
@@ -170,6 +170,15 @@ def test_cells_of_a_joint_space_have_the_features_of_cells():
     columns = {tuple(column) for column in both(genomes, no_metrics).T.round(9)}
     own = alone(genomes[:, : cells.n_var], no_metrics).T.round(9)
     assert all(tuple(column) in columns for column in own)
+
+
+def test_a_gene_with_thousands_of_choices_takes_few_columns_that_tell_them_apart():
+    space = FlatSpace([Gene("arch", tuple(f"a{i}" for i in range(5000)), "categorical")])
+    genomes = np.arange(5000)[:, None]
+    matrix = Features(space, genomes, np.empty((5000, 0)))(genomes, np.empty((5000, 0)))
+    assert matrix.shape[1] <= 64
+    apart = ((matrix[:100, None] - matrix[None, :100]) ** 2).sum(axis=2)[~np.eye(100, dtype=bool)]
+    assert apart.min() > 0.3 * apart.mean()
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])

@@ -9,13 +9,15 @@ from moo_nas.spaces import CellSpace, SearchSpace
 from moo_nas.spaces.graph import operation, pairs
 
 _ALIKE = 0.999  # correlation from which on a metric says nothing that another does not
+_MANY, _DIRECTIONS = 256, 64  # choices from which on they are that many numbers
 _FAR = 6.0  # spreads from the median that a metric is taken to be at most
 
 
 class Features:
     """Features of genomes as a matrix, in groups of columns that a model weighs together.
 
-    Genes: of a categorical one a column a choice, of an ordinal one its number. Genes with the same
+    Genes: of a categorical one a column a choice (of very many, 64 random numbers a choice), of an ordinal
+    one its number. Genes with the same
     choices together: how many have each choice, or their mean. Of cells, the operations of edges that
     matter, and the paths from input to output. Metrics known before evaluation, as logarithms where
     all are positive; one that tells nothing beside another is left out. Each group has a mean
@@ -113,9 +115,12 @@ class _Metrics:
 
 def _gene(space: SearchSpace, gene: int, genomes: IntArray) -> FloatArray:
     """Return a gene as columns: a categorical one's choices, an ordinal one's number."""
-    column = genomes[:, [gene]]
+    column, n = genomes[:, [gene]], int(space.n_choices[gene])
+    if space.categorical[gene] and n > _MANY:
+        # Random directions are all about as far from each other as columns of their own would be.
+        return np.random.default_rng(0).standard_normal((n, _DIRECTIONS))[genomes[:, gene]]
     if space.categorical[gene]:
-        column = column == np.arange(space.n_choices[gene])
+        column = column == np.arange(n)
     return column.astype(np.float64)
 
 

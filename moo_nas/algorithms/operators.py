@@ -4,7 +4,7 @@ import moocore
 import numpy as np
 
 from moo_nas.arrays import FloatArray, IntArray
-from moo_nas.errors import InputError
+from moo_nas.errors import check_number
 from moo_nas.spaces import SearchSpace
 
 _TINY = 2.0**-60  # where a logarithm would be of 0
@@ -23,8 +23,7 @@ class Mutation:
 
     def __init__(self, space: SearchSpace, probability: float = 0.0) -> None:
         self.probability = probability
-        if not 0 <= self.probability <= 1:
-            raise InputError(f"A mutation probability lies in [0, 1]; got {self.probability}.")
+        check_number("A mutation probability", probability, 0, 1)
         self._n_choices, self._categorical = space.n_choices, space.categorical
 
     def __call__(self, genomes: IntArray, rng: np.random.Generator) -> IntArray:

@@ -135,7 +135,7 @@ def test_each_gene_changes_with_its_probability_and_one_more_for_sure():
 
 
 def test_a_probability_outside_0_to_1_is_refused(tiny):
-    with pytest.raises(InputError, match="lies in"):
+    with pytest.raises(InputError, match=r"mutation probability must be a number in \[0, 1\]; got 1.5"):
         Mutation(tiny, 1.5)
 
 

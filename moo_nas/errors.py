@@ -111,7 +111,7 @@ def check_number(what: str, given: Any, least: float = 0.0, most: float = math.i
     Example:
         >>> check_number("mutation_probability", 0.5, 0, 1)
     """
-    number = float(given) if isinstance(given, Real) and not isinstance(given, bool) else math.nan
+    number = math.nan if isinstance(given, bool) or not isinstance(given, Real) else float(given)
     if not least <= number <= most or math.isinf(number):
         bounds = f", at least {least:g}" if math.isinf(most) else f" in [{least:g}, {most:g}]"
         raise InputError(f"{what} must be a number{bounds}; got {given!r}.")

@@ -92,10 +92,11 @@ class PrunedSpace(StageSpace):
         for columns, shape, spelt in self._spelt:
             kept = np.unique(spelt)
             index, position = divmod(index, len(kept))
-            for column, choice in zip(columns, np.unravel_index(kept[position], shape), strict=True):
+            taken = np.unravel_index(int(kept[position]), shape)
+            for column, choice in zip(columns, taken, strict=True):
                 if column >= 0:
-                    genome[column], others[column] = choice, False
-        for column in np.flatnonzero(others):
+                    genome[column], others[column] = int(choice), False
+        for column in np.flatnonzero(others).tolist():
             index, genome[column] = divmod(index, int(self.n_choices[column]))
         return genome
 

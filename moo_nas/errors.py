@@ -96,6 +96,27 @@ def whole_number(what: str, given: Any, least: int) -> int:
     return number
 
 
+def check_number(what: str, given: Any, least: float = 0.0, most: float = math.inf) -> None:
+    """Check a number that was given.
+
+    Args:
+        what: What it is of, the beginning of the message: ``The share``.
+        given: What was given.
+        least: How large it is at least.
+        most: And at most; it is finite in any case.
+
+    Raises:
+        InputError: It is no number, or outside of that.
+
+    Example:
+        >>> check_number("mutation_probability", 0.5, 0, 1)
+    """
+    number = math.nan if isinstance(given, bool) or not isinstance(given, Real) else float(given)
+    if not least <= number <= most or math.isinf(number):
+        bounds = f", at least {least:g}" if math.isinf(most) else f" in [{least:g}, {most:g}]"
+        raise InputError(f"{what} must be a number{bounds}; got {given!r}.")
+
+
 def positive_seconds(what: str, given: Any) -> float:
     """Return a number of seconds that was given, as Python's own.
 

@@ -7,7 +7,7 @@ import numpy as np
 from moo_nas.algorithms.genetic import Genetic
 from moo_nas.algorithms.operators import priority, tournament
 from moo_nas.arrays import IntArray
-from moo_nas.errors import InputError
+from moo_nas.errors import whole_number
 
 
 class AgingEvolution(Genetic):
@@ -44,14 +44,9 @@ class AgingEvolution(Genetic):
         mutation_probability: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        if min(pop_size, sample_size, batch_size) < 1:
-            raise InputError(
-                "pop_size, sample_size and batch_size must be positive; got "
-                f"{pop_size}, {sample_size}, {batch_size}."
-            )
+        self.sample_size = whole_number("sample_size must be a whole number", sample_size, 1)
+        self.batch_size = whole_number("batch_size must be a whole number", batch_size, 1)
         super().__init__(pop_size, batch_size, 0.0, mutation_probability, **kwargs)
-        self.sample_size = sample_size
-        self.batch_size = batch_size
 
     def _survivors(self) -> IntArray:
         n = len(self.f)  # in the order they were born

@@ -13,6 +13,7 @@ from moo_nas.problem import NASProblem
 from moo_nas.spaces.tables import CostTables, StageTable
 
 _CHUNK = 1 << 20  # candidates looked at at a time: 32 MB of four objectives
+_ROUNDING = 1e-12  # of the largest weight: what solving for weights may be off by
 
 State = tuple[tuple[int, int], ...]  # (gene, choice) of the genes that later stages depend on, too
 
@@ -208,15 +209,21 @@ def _weights(tables: CostTables, position: int, name: str) -> FloatArray:
     metric = tables.derive(costs)[:, position]
     with_constant = np.column_stack([costs, np.ones(len(costs))])
     half = 2 * n + 4
+    # In units of its own size: what is tiny is judged like anything else.
+    scale = float(np.abs(metric).max())
+    metric = metric / (scale or 1.0)
     weights = np.asarray(np.linalg.lstsq(with_constant[:half], metric[:half], rcond=None)[0])
-    # Whole numbers are meant as such: then sums of whole numbers stay exact.
-    weights = np.where(np.abs(weights - np.rint(weights)) < 1e-9, np.rint(weights), weights)
+    weights[np.abs(weights) < _ROUNDING * np.abs(weights).max()] = 0.0
     summed = all(r == "sum" for r, weight in zip(tables.reductions, weights[:n], strict=True) if weight)
-    if not summed or not np.allclose(with_constant @ weights, metric, rtol=1e-9):
+    if not (summed and weights[:n].any() and np.allclose(with_constant @ weights, metric, rtol=0, atol=1e-9)):
         raise InputError(
-            f"'{name}' is no sum over stages but a maximum or a ratio: its exact front cannot be computed."
+            f"'{name}' is no sum over stages but a maximum or a ratio, or the same for all: its exact front "
+            "cannot be computed."
         )
-    return weights[:n].astype(np.float64)
+    weights = weights[:n] * scale
+    # Whole numbers are meant as such: then sums of whole numbers stay exact.
+    near = np.abs(weights - np.rint(weights)) < _ROUNDING * np.abs(weights).max()
+    return np.where(near & (np.rint(weights) != 0), np.rint(weights), weights).astype(np.float64)
 
 
 def _front_of(objectives: Sequence[str]) -> Pareto | Single:

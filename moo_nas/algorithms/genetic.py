@@ -10,7 +10,7 @@ from pymoo.core.population import Population
 from moo_nas.algorithms.operators import Mutation, places, ranks, tournament, uniform_crossover
 from moo_nas.algorithms.unseen import Unseen, next_step, population
 from moo_nas.arrays import IntArray
-from moo_nas.errors import InputError
+from moo_nas.errors import check_number, whole_number
 from moo_nas.formulations.base import WORST
 
 
@@ -45,18 +45,13 @@ class Genetic(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        check_number("crossover_probability", crossover_probability, 0, 1)
+        check_number("mutation_probability", mutation_probability, 0, 1)
+        least = 2 if crossover_probability > 0 else 1  # parents
+        self.pop_size = whole_number("pop_size must be a whole number", pop_size, least)
         if n_offsprings is None:
-            n_offsprings = max(pop_size // (4 if pop_size <= 32 else 2), 1)
-        least = 2 if crossover_probability > 0 else 1
-        if pop_size < least or n_offsprings < 1:
-            raise InputError(
-                f"{type(self).__name__} needs pop_size >= {least} and n_offsprings >= 1; got {pop_size}, "
-                f"{n_offsprings}."
-            )
-        if not 0 <= crossover_probability <= 1:
-            raise InputError(f"crossover_probability lies in [0, 1]; got {crossover_probability}.")
-        self.pop_size = pop_size
-        self.n_offsprings = n_offsprings
+            n_offsprings = max(self.pop_size // (4 if self.pop_size <= 32 else 2), 1)
+        self.n_offsprings = whole_number("n_offsprings must be a whole number", n_offsprings, 1)
         self.crossover_probability = crossover_probability
         self.mutation_probability = mutation_probability
         self.pop: Population

@@ -11,7 +11,7 @@ from moo_nas.algorithms.operators import Mutation, places, tournament
 from moo_nas.algorithms.unseen import Unseen, next_step, population
 from moo_nas.algorithms.vote import fittest, vote
 from moo_nas.arrays import FloatArray, IntArray
-from moo_nas.errors import FormulationError, InputError
+from moo_nas.errors import FormulationError, InputError, check_number, whole_number
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
 
@@ -59,16 +59,12 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if min(pop_size, sample_size, n_children) < 1:
-            raise InputError(
-                "pop_size, sample_size and n_children must be positive; got "
-                f"{pop_size}, {sample_size}, {n_children}."
-            )
-        if voters is not None and not voters:
-            raise InputError("HAE needs at least one voter; got none.")
-        self.pop_size = pop_size
-        self.sample_size = sample_size
-        self.n_children = n_children
+        if isinstance(voters, str) or (voters is not None and not voters):
+            raise InputError(f"HAE needs a sequence of voters, at least one; got {voters!r}.")
+        check_number("mutation_probability", mutation_probability, 0, 1)
+        self.pop_size = whole_number("pop_size must be a whole number", pop_size, 1)
+        self.sample_size = whole_number("sample_size must be a whole number", sample_size, 1)
+        self.n_children = whole_number("n_children must be a whole number", n_children, 1)
         self.voters = None if voters is None else tuple(voters)
         self.recorder = recorder
         self.mutation_probability = mutation_probability

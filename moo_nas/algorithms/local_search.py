@@ -9,7 +9,7 @@ from pymoo.core.population import Population
 from moo_nas.algorithms.operators import ranks
 from moo_nas.algorithms.unseen import Unseen, next_step, population
 from moo_nas.arrays import IntArray
-from moo_nas.errors import InputError
+from moo_nas.errors import whole_number
 
 
 class LocalSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
@@ -34,10 +34,8 @@ class LocalSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
 
     def __init__(self, n_initial: int = 16, batch_size: int = 4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if min(n_initial, batch_size) < 1:
-            raise InputError(f"n_initial and batch_size must be positive; got {n_initial}, {batch_size}.")
-        self.n_initial = n_initial
-        self.batch_size = batch_size
+        self.n_initial = whole_number("n_initial must be a whole number", n_initial, 1)
+        self.batch_size = whole_number("batch_size must be a whole number", batch_size, 1)
         self.pop: Population
 
     def _setup(self, problem: Any, warm_start: IntArray | None = None, **kwargs: Any) -> None:

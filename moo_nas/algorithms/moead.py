@@ -7,7 +7,7 @@ import numpy as np
 from moo_nas.algorithms.decomposition import directions, scaled, tchebycheff
 from moo_nas.algorithms.genetic import Genetic
 from moo_nas.arrays import FloatArray, IntArray
-from moo_nas.errors import InputError
+from moo_nas.errors import check_number, whole_number
 
 
 class MOEAD(Genetic):
@@ -47,14 +47,10 @@ class MOEAD(Genetic):
         **kwargs: Any,
     ) -> None:
         super().__init__(pop_size, n_offsprings, crossover_probability, mutation_probability, **kwargs)
-        if min(n_neighbours, n_replaced) < 1 or not 0 <= neighbour_probability <= 1:
-            raise InputError(
-                "MOEA/D needs n_neighbours and n_replaced >= 1 and neighbour_probability in [0, 1]; got "
-                f"{n_neighbours}, {n_replaced}, {neighbour_probability}."
-            )
-        self.n_neighbours = n_neighbours
+        check_number("neighbour_probability", neighbour_probability, 0, 1)
+        self.n_neighbours = whole_number("n_neighbours must be a whole number", n_neighbours, 1)
         self.neighbour_probability = neighbour_probability
-        self.n_replaced = n_replaced
+        self.n_replaced = whole_number("n_replaced must be a whole number", n_replaced, 1)
 
     def _setup(self, problem: Any, warm_start: IntArray | None = None, **kwargs: Any) -> None:
         super()._setup(problem, warm_start, **kwargs)

@@ -4,8 +4,10 @@ import moocore
 import numpy as np
 
 from moo_nas.arrays import FloatArray, IntArray
-from moo_nas.errors import InputError
+from moo_nas.errors import check_number
 from moo_nas.spaces import SearchSpace
+
+_TINY = 2.0**-60  # where a logarithm would be of 0
 
 
 class Mutation:
@@ -21,29 +23,43 @@ class Mutation:
 
     def __init__(self, space: SearchSpace, probability: float = 0.0) -> None:
         self.probability = probability
-        if not 0 <= self.probability <= 1:
-            raise InputError(f"A mutation probability lies in [0, 1]; got {self.probability}.")
-        most = int(space.n_choices.max())
-        # cumulative[gene, current, k]: the probability that the new choice is at most k.
-        cumulative = np.ones((space.n_var, most, most))
-        for gene, (n, categorical) in enumerate(zip(space.n_choices, space.categorical, strict=True)):
-            distance = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
-            weight = np.where(distance == 0, 0.0, 1.0 if categorical else 2.0**-distance)
-            cumulative[gene, :n, :n] = np.cumsum(weight / weight.sum(axis=1, keepdims=True), axis=1)
-            # Exactly: a sum may round to just below, and the last choice never becomes itself.
-            cumulative[gene, :n, n - 1 :] = 1.0
-            cumulative[gene, n - 1, n - 2] = 1.0
-        self._cumulative = cumulative
+        check_number("A mutation probability", probability, 0, 1)
+        self._n_choices, self._categorical = space.n_choices, space.categorical
 
     def __call__(self, genomes: IntArray, rng: np.random.Generator) -> IntArray:
         """Return mutated copies of genomes ``(n, n_var)``; each differs from its original."""
         changed = rng.random(genomes.shape) < self.probability
         changed[np.arange(len(genomes)), rng.integers(0, genomes.shape[1], len(genomes))] = True
         rows, genes = np.nonzero(changed)
-        draws = rng.random(len(rows))[:, None]
+        draws, current, n = rng.random(len(rows)), genomes[rows, genes], self._n_choices[genes]
         mutated = genomes.copy()
-        mutated[rows, genes] = (draws >= self._cumulative[genes, genomes[rows, genes]]).sum(axis=1)
+        mutated[rows, genes] = np.where(
+            self._categorical[genes], _redrawn(draws, current, n), _stepped(draws, current, n)
+        )
         return mutated
+
+
+def _redrawn(draws: FloatArray, current: IntArray, n: IntArray) -> IntArray:
+    """Return which of the ``n - 1`` other choices draws from [0, 1) stand for, all as likely."""
+    other = np.minimum((draws * (n - 1)).astype(np.int64), n - 2)
+    return other + (other >= current)
+
+
+def _stepped(draws: FloatArray, current: IntArray, n: IntArray) -> IntArray:
+    r"""Return which of the other choices draws from [0, 1) stand for, as likely as 2**-d of the distance d.
+
+    The choices up to :math:`k` below the current :math:`c` weigh :math:`2^{k - c + 1} - 2^{-c}`, and those
+    up to :math:`d` above it :math:`1 - 2^{-d}`: the first sum beyond a draw is found by logarithms.
+    """
+    least = np.exp2(-current.astype(np.float64))
+    below, above = 1 - least, 1 - np.exp2(current + 1.0 - n)
+    weight = draws * (below + above)
+    down = current + np.floor(np.log2(np.maximum(weight + least, _TINY))).astype(np.int64)
+    up = current + 1 + np.floor(-np.log2(np.clip(1 - (weight - below), _TINY, 1))).astype(np.int64)
+    stepped: IntArray = np.where(
+        weight < below, np.clip(down, 0, current - 1), np.clip(up, current + 1, n - 1)
+    )
+    return stepped
 
 
 def uniform_crossover(a: IntArray, b: IntArray, rng: np.random.Generator) -> IntArray:

@@ -7,11 +7,14 @@ from pymoo.core.population import Population
 
 from moo_nas.algorithms.unseen import Unseen, next_step, population
 from moo_nas.arrays import IntArray
-from moo_nas.errors import InputError
+from moo_nas.errors import whole_number
 
 
 class RandomSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
-    """Draws networks uniformly, none twice.
+    """Draws genomes uniformly, and evaluates no network twice.
+
+    Where several genomes are one network, as of cells or of a pruned space, a network comes up the
+    earlier the more genomes it has.
 
     Args:
         batch_size: How many are evaluated at a time.
@@ -19,9 +22,7 @@ class RandomSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
 
     def __init__(self, batch_size: int = 20, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if batch_size < 1:
-            raise InputError(f"batch_size must be positive; got {batch_size}.")
-        self.batch_size = batch_size
+        self.batch_size = whole_number("batch_size must be a whole number", batch_size, 1)
 
     def _setup(self, problem: Any, warm_start: IntArray | None = None, **kwargs: Any) -> None:
         self._unseen = Unseen(problem, warm_start)

@@ -9,7 +9,7 @@ from moo_nas.algorithms.decomposition import scaled
 from moo_nas.algorithms.genetic import Elitist
 from moo_nas.algorithms.operators import places
 from moo_nas.arrays import FloatArray, IntArray
-from moo_nas.errors import InputError
+from moo_nas.errors import InputError, check_number
 from moo_nas.formulations.base import wished
 
 Wish = Mapping[str, float]
@@ -59,8 +59,7 @@ class RNSGA2(Elitist):
         **kwargs: Any,
     ) -> None:
         super().__init__(pop_size, n_offsprings, crossover_probability, mutation_probability, **kwargs)
-        if not (np.isfinite(epsilon) and epsilon >= 0):
-            raise InputError(f"epsilon must be a distance, 0 or more; got {epsilon}.")
+        check_number("epsilon", epsilon)
         self.wishes = _read(wishes)
         self.epsilon = epsilon
 
@@ -116,7 +115,10 @@ def _read(wishes: str | Wish | Sequence[Wish] | None) -> tuple[dict[str, float],
         return ()
     if isinstance(wishes, str):
         return tuple(_of_text(text) for text in wishes.split(";"))
-    return tuple(dict(wish) for wish in ([wishes] if isinstance(wishes, Mapping) else wishes))
+    several = [wishes] if isinstance(wishes, Mapping) else wishes
+    if not isinstance(several, Sequence) or not all(isinstance(wish, Mapping) for wish in several):
+        raise InputError(f"Wishes are text, or a value of each objective, or several such; got {wishes!r}.")
+    return tuple(map(dict, several))
 
 
 def _of_text(text: str) -> dict[str, float]:

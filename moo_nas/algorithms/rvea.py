@@ -7,7 +7,7 @@ import numpy as np
 from moo_nas.algorithms.decomposition import angles, directions, scaled
 from moo_nas.algorithms.genetic import Elitist
 from moo_nas.arrays import IntArray
-from moo_nas.errors import InputError
+from moo_nas.errors import check_number, whole_number
 
 
 class RVEA(Elitist):
@@ -44,10 +44,9 @@ class RVEA(Elitist):
         **kwargs: Any,
     ) -> None:
         super().__init__(pop_size, n_offsprings, crossover_probability, mutation_probability, **kwargs)
-        if alpha < 0 or horizon < 1:
-            raise InputError(f"RVEA needs alpha >= 0 and horizon >= 1; got {alpha}, {horizon}.")
+        check_number("alpha", alpha)
         self.alpha = alpha
-        self.horizon = horizon
+        self.horizon = whole_number("horizon must be a whole number", horizon, 1)
 
     def _setup(self, problem: Any, warm_start: IntArray | None = None, **kwargs: Any) -> None:
         super()._setup(problem, warm_start, **kwargs)

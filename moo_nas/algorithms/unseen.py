@@ -90,13 +90,13 @@ class Unseen:
             if len(found) == n:
                 return
             self._keep(self.space.canonical(self.space.sample(n - len(found), rng)), found, rng)
-        if len(self._seen) < self.space.size:
-            start = int(rng.integers(0, min(self.space.size, 2**62)))
-            for offset in range(self.space.size):
-                if len(found) == n:
+        total = self.space.n_distinct
+        if len(self._seen) < total:
+            start = int(rng.integers(0, min(total, 2**62)))
+            for offset in range(total):
+                if len(found) == n or len(self._seen) == total:
                     return
-                genome = self.space.genome_at((start + offset) % self.space.size)
-                self._keep(self.space.canonical(genome[None]), found, rng)
+                self._keep(self.space.distinct_at((start + offset) % total)[None], found, rng)
 
     def _keep(self, genomes: IntArray, found: list[IntArray], rng: np.random.Generator) -> None:
         """Add to what was found the genomes that are new, or what stands in for those outside of the pool."""

@@ -58,7 +58,11 @@ def list_names(
     for kind in _KINDS:
         table = Table(kind, "", box=None, pad_edge=False, header_style="bold")
         for each in registry.names(kind):
-            target = registry.load(kind, each)
+            try:
+                target = registry.load(kind, each)
+            except InputError as error:
+                table.add_row(each, f"Not here: {error}")
+                continue
             told = _made(target) if kind == "problem" else None
             missing = f" Not here: {told}" if isinstance(told, str) else ""
             table.add_row(each, _summary(target) + missing)
@@ -114,6 +118,8 @@ def _made(problem: Callable[[], NASProblem]) -> NASProblem | str:
         return problem()
     except InputError as error:
         return str(error)
+    except Exception as error:  # whatever somebody else's problem raises
+        return f"{type(error).__name__}: {error}"
 
 
 def _arguments(target: Callable[..., Any]) -> dict[str, str]:

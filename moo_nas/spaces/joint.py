@@ -140,6 +140,15 @@ class JointSpace(SearchSpace):
         return self if whole is self._architectures else JointSpace(whole, self.configurations.genes)
 
     @property
+    def n_distinct(self) -> int:
+        return self._architectures.n_distinct * self.configurations.size
+
+    def distinct_at(self, index: int) -> IntArray:
+        index, configuration = divmod(index, self.configurations.size)
+        parts = (self._architectures.distinct_at(index), self.configurations.genome_at(configuration))
+        return np.concatenate(parts)
+
+    @property
     def settings(self) -> dict[str, Any]:
         alone = self._architectures
         return {

@@ -84,6 +84,23 @@ class PrunedSpace(StageSpace):
         )
 
     @property
+    def n_distinct(self) -> int:
+        return self.n_architectures
+
+    def distinct_at(self, index: int) -> IntArray:
+        genome, others = np.empty(self.n_var, dtype=np.int64), np.ones(self.n_var, dtype=bool)
+        for columns, shape, spelt in self._spelt:
+            kept = np.unique(spelt)
+            index, position = divmod(index, len(kept))
+            taken = np.unravel_index(int(kept[position]), shape)
+            for column, choice in zip(columns, taken, strict=True):
+                if column >= 0:
+                    genome[column], others[column] = int(choice), False
+        for column in np.flatnonzero(others).tolist():
+            index, genome[column] = divmod(index, int(self.n_choices[column]))
+        return genome
+
+    @property
     def settings(self) -> dict[str, Any]:
         replaced = [
             [number, list(dropped), list(kept)]

@@ -107,6 +107,16 @@ class SearchSpace(ABC):
             index, genome[position] = divmod(index, int(self.n_choices[position]))
         return genome
 
+    @property
+    def n_distinct(self) -> int:
+        """How many networks there are: what :meth:`distinct_at` counts; ``size`` where that is not known."""
+        return self.size
+
+    def distinct_at(self, index: int) -> IntArray:
+        """Return canonical genome ``(n_var,)`` number ``index`` of ``n_distinct``; all there are come up."""
+        canonical: IntArray = self.canonical(self.genome_at(index)[None])[0]
+        return canonical
+
     def check(self, genomes: npt.ArrayLike) -> IntArray:
         """Return genomes as an int64 matrix ``(n, n_var)``.
 

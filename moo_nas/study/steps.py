@@ -142,7 +142,7 @@ class Steps:
 
     def _exhausted(self) -> bool:
         if self._left is None:
-            return len(self) + len(self._known) == self._problem.space.size
+            return len(self) + len(self._known) == self._problem.space.n_distinct
         return not self._left
 
     def _within_budget(self, genomes: IntArray) -> int:

@@ -83,8 +83,9 @@ class Stagnation:
     def stagnated(self) -> bool:
         """Return whether it has grown by less than a thousandth over the last ``n`` evaluations.
 
-        Both volumes are taken in one box, around all that is feasible by now. It takes a look only
-        where a tenth of ``n`` evaluations came since the last one.
+        Both volumes are taken in one box, around the fronts then, now, and of the first quarter of what is
+        feasible: networks on none of them, however bad, have no part in it. It takes a look only where a
+        tenth of ``n`` evaluations came since the last one.
         """
         total = sum(map(len, self._f))
         if total // self._every == self._looked // self._every:
@@ -95,6 +96,9 @@ class Stagnation:
         if len(then) == 0:
             return False
         now = f[feasible]
-        box = Box.around(now)
-        volume = box.hypervolume(now[nondominated(now)])
-        return volume <= (1 + GROWTH) * box.hypervolume(then[nondominated(then)])
+        # The first quarter's is the scale where the others are one point, as of a single objective.
+        first, before, after = (
+            rows[nondominated(rows)] for rows in (now[: math.ceil(len(now) / 4)], then, now)
+        )
+        box = Box.around(np.concatenate([first, before, after]))
+        return box.hypervolume(after) <= (1 + GROWTH) * box.hypervolume(before)

@@ -107,6 +107,16 @@ class SpaceKit(ABC):
         assert space.check(last).shape == (2, space.n_var)
         assert (last[0] != last[1]).any()
 
+    def test_distinct_at_numbers_the_canonical_genomes(self) -> None:
+        space = self.space()
+        some = range(space.n_distinct) if space.n_distinct <= SMALL else (0, space.n_distinct - 1)
+        numbered = np.array([space.distinct_at(i) for i in some])
+        assert (space.canonical(numbered) == space.check(numbered)).all()
+        if space.size <= SMALL:
+            every = space.canonical(np.array([space.genome_at(i) for i in range(space.size)]))
+            assert {*map(tuple, numbered.tolist())} == {*map(tuple, every.tolist())}
+        assert space.n_distinct <= space.size
+
     def test_the_size_is_the_product_of_the_choices(self) -> None:
         space = self.space()
         assert space.size == math.prod(len(gene.choices) for gene in space.genes)

@@ -117,6 +117,32 @@ def test_the_front_of_haenas_dominates_a_sample_and_is_dominated_by_none_of_it()
     assert weakly.any(axis=1).all()
 
 
+class Scaled(Analytic):
+    """Costs in units of another size."""
+
+    def __init__(self, scale):
+        super().__init__(16, 10)
+        self.scale = scale
+
+    def derive(self, costs):
+        return super().derive(costs) * self.scale
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-7, 1e9])
+def test_an_exact_front_does_not_depend_on_the_size_of_units(scale):
+    plain = NASProblem(Evaluator(wide_space(), [Analytic(16, 10)]), Pareto("activation_bytes", "params"))
+    scaled = NASProblem(Evaluator(wide_space(), [Scaled(scale)]), plain.formulation)
+    assert np.allclose(exact_front(scaled).f, exact_front(plain).f * scale, rtol=1e-12, atol=0)
+    for metric in ("peak_activation_bytes", "arithmetic_intensity"):
+        with pytest.raises(InputError, match=f"'{metric}' is no sum over stages"):
+            exact_front(scaled, ("macs", metric))
+
+
+def test_a_metric_that_is_the_same_for_all_has_no_exact_front():
+    with pytest.raises(InputError, match=r"'macs' is no sum over stages .* or the same for all"):
+        exact_front(NASProblem(Evaluator(wide_space(), [Scaled(0.0)]), Single("macs")))
+
+
 @pytest.mark.parametrize("metric", ["peak_activation_bytes", "arithmetic_intensity"])
 def test_a_maximum_or_a_ratio_is_refused_by_name(metric):
     problem = NASProblem(Evaluator(wide_space(), [Analytic(16, 10)]), Pareto("params", metric))

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -88,6 +90,31 @@ def test_an_ordinal_gene_steps_d_choices_with_probability_in_proportion_to_2_to_
     assert stats.chisquare(np.delete(counts, current), 20_000 * weight / weight.sum()).pvalue > 1e-4
 
 
+@pytest.mark.parametrize("kind", ["categorical", "ordinal"])
+@pytest.mark.parametrize("n", [2, 3, 7, 70])
+def test_choices_are_the_first_whose_cumulative_probability_is_beyond_the_draw(n, kind):
+    current = np.random.default_rng(1).integers(0, n, 300)
+    children = Mutation(Categories(n, kind), 1.0)(current[:, None], np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    rng.random((300, 1)), rng.integers(0, 1, 300)  # which genes change
+    distance = np.abs(np.arange(n) - current[:, None])
+    weight = np.where(distance == 0, 0.0, 1.0 if kind == "categorical" else 2.0**-distance)
+    cumulative = np.cumsum(weight / weight.sum(axis=1, keepdims=True), axis=1)
+    assert children[:, 0].tolist() == (rng.random(300)[:, None] < cumulative).argmax(axis=1).tolist()
+
+
+@pytest.mark.parametrize("kind", ["categorical", "ordinal"])
+def test_a_gene_of_many_choices_takes_no_more_memory_than_its_genomes(kind):
+    space = Categories(6000, kind)
+    genomes = space.sample(100, seed=0)
+    tracemalloc.start()
+    children = Mutation(space, 1.0)(genomes, np.random.default_rng(0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (children != genomes).all()
+    assert peak < 1e6
+
+
 def test_an_ordinal_gene_prefers_its_neighbours():
     space = StageSpace.haenas()
     genomes = space.sample(5000, seed=0)
@@ -108,7 +135,7 @@ def test_each_gene_changes_with_its_probability_and_one_more_for_sure():
 
 
 def test_a_probability_outside_0_to_1_is_refused(tiny):
-    with pytest.raises(InputError, match="lies in"):
+    with pytest.raises(InputError, match=r"mutation probability must be a number in \[0, 1\]; got 1.5"):
         Mutation(tiny, 1.5)
 
 

@@ -103,7 +103,10 @@ def test_the_same_wish_as_text_is_the_same_run():
         (lambda: RNSGA2("score"), "such as 'val_error=6,latency_ms=5'; got 'score'"),
         (lambda: RNSGA2("score=1,score=2"), "such as"),
         (lambda: RNSGA2("score=nan,macs=2"), "such as"),
-        (lambda: RNSGA2(epsilon=-1), "epsilon must be a distance"),
+        (lambda: RNSGA2(epsilon=-1), "epsilon must be a number, at least 0; got -1"),
+        (lambda: RNSGA2(epsilon="a"), "epsilon must be a number, at least 0; got 'a'"),
+        (lambda: RNSGA2(5), "a value of each objective, or several such; got 5"),
+        (lambda: RNSGA2(["score=1"]), "or several such; got"),
     ],
 )
 def test_what_is_no_wish_is_refused(make, words):

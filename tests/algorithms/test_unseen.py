@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from moo_nas import NASProblem, Single
+from moo_nas import NASProblem, Single, search
 from moo_nas.algorithms.unseen import Unseen
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic
-from moo_nas.spaces import StageSpace
+from moo_nas.spaces import PrunedSpace, StageSpace
 from tests.spaces_for_tests import cube_space, wide_space
 
 
@@ -101,3 +101,21 @@ def test_a_replacement_among_5000_genomes_of_28_genes_takes_less_than_a_millisec
     started = time.process_time()
     assert len(fresh.fresh(199, lambda n: proposals[-n:], rng)) == 199
     assert (time.process_time() - started) / 199 < 1e-3
+
+
+def haenas_of_few(n_rare: int) -> PrunedSpace:
+    """HaeNAS's space with one option in each stage; in the first stages another beside it, seldom drawn."""
+    whole = StageSpace.haenas()
+    replaced = {}
+    for number, row in enumerate(whole.stages, start=1):
+        first, rare, *others = row.options()
+        replaced[number] = dict.fromkeys(others if number <= n_rare else (rare, *others), first)
+    return PrunedSpace(whole, replaced)
+
+
+@pytest.mark.parametrize(("n_rare", "n"), [(0, 1), (5, 32)])
+def test_of_a_large_space_pruned_to_a_few_these_are_proposed_and_then_nothing(n_rare, n):
+    problem = NASProblem(Evaluator(haenas_of_few(n_rare), [Analytic(96)]), Single("params"))
+    run = search(problem, None, "random", 100)
+    assert (run.stop_reason, len(run.table)) == ("exhausted", n)
+    assert len(Unseen(problem).sample(n + 1, np.random.default_rng(0))) == n

@@ -54,7 +54,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["search", "haenas", "--problem-option", "image_size=big"], "image_size"),
         (["search", "haenas", "--problem-option", "data=cifar"], "Known: digits, noise"),
         (["search", "haenas", "--problem-option", "data=./images.zip"], "no file or folder 'images.zip'"),
-        (["search", "haenas", "--algorithm-option", "pop_size=1"], "pop_size >= 2"),
+        (["search", "haenas", "--algorithm-option", "pop_size=1"], "number, at least 2; got 1"),
         (["search", "haenas", "--algorithm", "hae"], "no scalar fitness"),
         (["search", "haenas", "--formulation", "single", "--objectives", "score,params"], "one objective"),
         (["search", "haenas", "--objectives", "score"], "at least two objectives"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from moo_nas.errors import SpaceError
 from moo_nas.meters import Analytic
-from moo_nas.spaces import PrunedSpace, StageSpace
+from moo_nas.spaces import Gene, JointSpace, PrunedSpace, StageSpace
 from tests.spaces_for_tests import tiny_space, wide_space
 from tests.strategies import spaces
 
@@ -61,6 +61,19 @@ def test_how_many_architectures_are_left_is_exact(make):
     space = PrunedSpace(whole, {2: {options[-1]: next(o for o in options if o[4] == options[-1][4])}})
     left = {str(space.decode(genome)) for genome in every(space)}
     assert len(left) == space.n_architectures == whole.size - whole.size // len(options)
+
+
+@given(pruned_spaces())
+@settings(max_examples=20)
+def test_those_that_are_left_are_numbered(space):
+    n = space.n_distinct
+    numbers = range(n) if n <= 300 else sorted({*range(0, n, max(n // 50, 1)), n - 1})
+    left = np.array([space.distinct_at(i) for i in numbers])
+    assert (space.canonical(left) == left).all()
+    assert len(np.unique(left, axis=0)) == len(numbers)
+    joint = JointSpace(space, [Gene("threads", (1, 2, 4), "ordinal")])
+    assert joint.n_distinct == 3 * n
+    assert len({tuple(joint.distinct_at(i)) for i in range(min(3 * n, 60))}) == min(3 * n, 60)
 
 
 def test_its_blocks_are_those_that_are_left():

@@ -116,6 +116,24 @@ def test_volume_is_compared_with_what_it_was_so_many_evaluations_ago():
         assert watch.stagnated() == stagnated
 
 
+@pytest.mark.parametrize("at", [0, 5, 30])
+@pytest.mark.parametrize("n_obj", [1, 2, 3])
+def test_bad_networks_do_not_hide_that_a_front_grows(n_obj, at):
+    rng, watch = np.random.default_rng(0), Stagnation(20)
+    grown = []
+    for step in range(80):
+        # Along a front that comes nearer step by step, one network a million times worse, then every third.
+        row = rng.dirichlet(np.ones(n_obj)) + 1 / (1 + 0.05 * step)
+        bad = step == at or (step > at and step % 3 == 0)
+        watch.add(row[None] * (1e6 if bad else 1.0), np.array([True]))
+        grown.append(watch.stagnated())
+    assert not any(grown)
+    for _ in range(22):
+        watch.add(row[None] * 1e6, np.array([True]))
+        grown.append(watch.stagnated())
+    assert grown[-2] or grown[-1]
+
+
 def test_while_nothing_is_feasible_nothing_stagnates():
     watch = Stagnation(2)
     for feasible in (False, False, False, False, True, True):

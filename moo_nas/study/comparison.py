@@ -39,7 +39,8 @@ class Comparison:
         folder: Where its files are, if anywhere.
         exact: The exact front in the judge's metrics, where the problem knows it.
         reference: The reference point of hypervolumes, a value an objective; by default the worst of
-            the exact front, or of all that was evaluated where there is none, and a tenth beyond.
+            the exact front and a tenth of its width beyond; of all that was evaluated where there is no
+            exact front, or it has no width.
         limits: Limits of costs to give the best score within, by cost; by default five shares of the
             best-known front (0.1, 0.25, 0.5, 0.75, 0.9).
 
@@ -222,7 +223,9 @@ class Comparison:
     def reach(self) -> pd.DataFrame:
         """Which points of the best-known front each method reached, and which it aims at."""
         found = {key: f for key, (f, _) in self._judged.items()}
-        asked = {method: entry.formulations for (method, _), entry in self.entries.items()}
+        asked: dict[str, list[Formulation]] = {method: [] for method, _ in self.entries}
+        for (method, _), entry in self.entries.items():
+            asked[method] += [one for one in entry.formulations if one not in asked[method]]
         return reach_table(self._yard, self.front, found, asked)
 
     @cached_property

@@ -1,7 +1,8 @@
 """The yardstick of a comparison, and the tables that are measured by it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 
 import numpy as np
 import pandas as pd
@@ -60,13 +61,13 @@ class Yardstick:
         notes = []
         if exact is not None:
             front = best_known_front([_objectives(judge, metrics, exact)])
-            if len(f) and len(front) < len(best_known_front([front, f])):
+            if not all((front <= row).all(axis=1).any() for row in f[nondominated(f)]):
                 notes.append("Something better than the exact front was found: it is of another problem.")
         else:
             front = best_known_front([f])
         if len(front) == 0:
             return cls(judge, metrics, front, False, None, exact, ("Nothing valid was found.",))
-        box = Box.around(front if exact is not None else f, MARGIN)
+        box = Box.around(f if exact is None else _with_width(front, f), MARGIN)
         if reference is not None:
             worst = _reference(judge, metrics, reference)
             if not (front < worst).all(axis=1).any():
@@ -156,7 +157,7 @@ def reach_table(
     yard: Yardstick,
     front: pd.DataFrame,
     found: Mapping[tuple[str, int], FloatArray],
-    asked: Mapping[str, Sequence[Formulation]],
+    asked: Mapping[str, Collection[Formulation]],
 ) -> pd.DataFrame:
     """Return in how many runs of each method each point of a front was reached; see ``Comparison.reach``."""
     told = [*(name for name in yard.judge.metrics), "supported"]
@@ -228,18 +229,31 @@ def _reference(judge: Formulation, metrics: Mapping[str, Metric], given: Mapping
     return np.array([given[name] * sign for name, sign in zip(names, signs, strict=True)])
 
 
+def _with_width(front: FloatArray, f: FloatArray) -> FloatArray:
+    """Return a front with the worst found ``(n, n_obj)`` where the front itself has no width."""
+    if len(f) == 0:
+        return front
+    worst = np.where(
+        np.ptp(front, axis=0) > 0, front.max(axis=0), np.maximum(front, f.max(axis=0)).max(axis=0)
+    )
+    return np.vstack([front, worst])
+
+
 def _levels(front: pd.DataFrame, cost: Metric) -> list[float]:
-    """Return limits of a cost: shares of the best-known front's, to three digits, the loosest last."""
+    """Return limits of a cost: shares of the best-known front's, three digits outwards, the loosest last."""
     if front.empty:
         return []
     values = front[cost.name].to_numpy(dtype=np.float64)
     # Away from what is rounded off, so that a limit is kept by the point it is made of.
-    shares = SHARES if cost.goal == "min" else tuple(1 - share for share in SHARES)
-    levels = [float(f"{np.quantile(values, share):.3g}") for share in shares]
+    rounding, shares = ROUND_CEILING, SHARES
+    if cost.goal == "max":
+        rounding, shares = ROUND_FLOOR, tuple(1 - share for share in SHARES)
+    outwards = Context(prec=3, rounding=rounding)
+    levels = [float(outwards.create_decimal_from_float(float(np.quantile(values, s)))) for s in shares]
     return list(dict.fromkeys(levels))
 
 
-def _aimed(yard: Yardstick, front: pd.DataFrame, formulations: Sequence[Formulation]) -> BoolArray | None:
+def _aimed(yard: Yardstick, front: pd.DataFrame, formulations: Collection[Formulation]) -> BoolArray | None:
     """Return which points of a front ``(n,)`` some formulation has for its best among them.
 
     None where that cannot be told: a formulation reads what the judge does not, or there is none.

@@ -9,6 +9,7 @@ from moo_nas.errors import FormulationError, InputError
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic
 from moo_nas.study import fronts
+from problems.additive import Additive
 from tests.fakes import Fake, Guilty
 from tests.spaces_for_tests import tiny_space, wide_space
 
@@ -129,7 +130,10 @@ def test_fronts_of_nothing_or_of_other_problems_are_refused():
     runs = [search(toy(space=space), budget=5) for space in (wide_space(), tiny_space())]
     with pytest.raises(InputError, match="at least one run"):
         fronts([], {"a": SCORE})
-    with pytest.raises(InputError, match="on 2 spaces"):
+    with pytest.raises(InputError, match=r"different problems.*space"):
         fronts(runs, {"a": SCORE})
+    one, other = (search(Additive(seed=seed), budget=5) for seed in (0, 1))
+    with pytest.raises(InputError, match=r"different problems.*problem.seed is 0 there, 1 here"):
+        fronts([one, other], {"a": Pareto("error", "latency_ms")})
     with pytest.raises(InputError, match="Unknown metric 'latency_ms'"):
         fronts(runs[0], {"a": Pareto("score", "latency_ms")})

@@ -1,8 +1,11 @@
 """The yardstick of a comparison, and the tables that are measured by it."""
 
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -132,25 +135,37 @@ def check_yardstick(
     judge: Formulation,
     metrics: Mapping[str, Metric],
     reference: Mapping[str, float] | None,
-    limits: Mapping[str, Sequence[float]] | None,
-) -> None:
-    """Refuse what cannot be measured by, whatever will have been found.
+    limits: Mapping[str, float | Sequence[float]] | None,
+) -> tuple[dict[str, float] | None, dict[str, list[float]] | None]:
+    """Return a reference point and limits of costs as Python's own numbers; one limit is a list of one.
 
     Raises:
-        InputError: A reference point without a value for each objective, or limits of what is no cost
-            of the judge or that are no finite numbers.
+        InputError: What cannot be measured by, whatever will have been found: a reference point without a
+            value for each objective, or limits of what is no cost of the judge or that are no finite numbers.
     """
+    for what, given in (("reference", reference), ("limits", limits)):
+        if given is not None and not isinstance(given, Mapping):
+            raise InputError(f"{what} is given by name, such as {{'latency_ms': 5.0}}; got {given!r}.")
     if reference is not None:
         _reference(judge, metrics, reference)
+        reference = {name: float(value) for name, value in reference.items()}
+    if limits is None:
+        return reference, None
     costs = judged_by(judge)[1:]
-    for name, levels in (limits or {}).items():
+    levels: dict[str, list[float]] = {}
+    for name, level in limits.items():
         if name not in costs:
             raise InputError(
                 f"'{name}' is no cost that runs are judged by: {', '.join(costs) or 'there is none'}."
             )
-        for level in levels:
-            if not np.isfinite(level):
-                raise InputError(f"Limits of '{name}' are finite numbers; got {level}.")
+        some: list[Any] = (
+            list(level) if isinstance(level, Iterable) and not isinstance(level, str) else [level]
+        )
+        for one in some:
+            if not _is_finite(one):
+                raise InputError(f"Limits of '{name}' are finite numbers; got {one!r}.")
+        levels[name] = [float(one) for one in some]
+    return reference, levels
 
 
 def reach_table(
@@ -220,13 +235,17 @@ def _objectives(judge: Formulation, metrics: Mapping[str, Metric], table: pd.Dat
 def _reference(judge: Formulation, metrics: Mapping[str, Metric], given: Mapping[str, float]) -> FloatArray:
     """Return a reference point as objectives ``(n_obj,)``, minimised."""
     names = judge.objective_names or ("fitness",)
-    if set(given) != set(names) or not np.isfinite(list(given.values())).all():
+    if set(given) != set(names) or not all(map(_is_finite, given.values())):
         raise InputError(
             f"A reference point needs one finite value of each of {', '.join(names)}; got "
             f"{', '.join(f'{name}={value}' for name, value in given.items()) or 'none'}."
         )
     signs = [1.0 if name in metrics and metrics[name].goal == "min" else -1.0 for name in names]
     return np.array([given[name] * sign for name, sign in zip(names, signs, strict=True)])
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 def _with_width(front: FloatArray, f: FloatArray) -> FloatArray:
@@ -245,10 +264,9 @@ def _levels(front: pd.DataFrame, cost: Metric) -> list[float]:
         return []
     values = front[cost.name].to_numpy(dtype=np.float64)
     # Away from what is rounded off, so that a limit is kept by the point it is made of.
-    rounding, shares = ROUND_CEILING, SHARES
-    if cost.goal == "max":
-        rounding, shares = ROUND_FLOOR, tuple(1 - share for share in SHARES)
-    outwards = Context(prec=3, rounding=rounding)
+    is_min = cost.goal == "min"
+    outwards = Context(prec=3, rounding=ROUND_CEILING if is_min else ROUND_FLOOR)
+    shares = SHARES if is_min else tuple(1 - share for share in SHARES)
     levels = [float(outwards.create_decimal_from_float(float(np.quantile(values, s)))) for s in shares]
     return list(dict.fromkeys(levels))
 

@@ -1,7 +1,7 @@
 """The yardstick of a comparison, and the tables that are measured by it."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from numbers import Real
@@ -21,6 +21,7 @@ from moo_nas.formulations import Formulation
 from moo_nas.meters import Metric
 
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)  # of the best-known front, for limits that nobody gave
+ROUNDING = 1e-3  # of a front's largest value of an objective: results from elsewhere come rounded
 MARGIN = 0.1  # by which the reference point is worse than the worst of the front, in its widths
 
 
@@ -64,7 +65,7 @@ class Yardstick:
         notes = []
         if exact is not None:
             front = best_known_front([_objectives(judge, metrics, exact)])
-            if not all((front <= row).all(axis=1).any() for row in f[nondominated(f)]):
+            if beyond(front, f[nondominated(f)]).any():
                 notes.append("Something better than the exact front was found: it is of another problem.")
         else:
             front = best_known_front([f])
@@ -158,14 +159,21 @@ def check_yardstick(
             raise InputError(
                 f"'{name}' is no cost that runs are judged by: {', '.join(costs) or 'there is none'}."
             )
-        some: list[Any] = (
-            list(level) if isinstance(level, Iterable) and not isinstance(level, str) else [level]
-        )
+        some = np.atleast_1d(np.asarray(level, dtype=object)).tolist()
         for one in some:
             if not _is_finite(one):
                 raise InputError(f"Limits of '{name}' are finite numbers; got {one!r}.")
         levels[name] = [float(one) for one in some]
     return reference, levels
+
+
+def beyond(front: FloatArray, f: FloatArray) -> BoolArray:
+    """Return which rows ``(n, n_obj)`` are better than an exact front ``(n_front, n_obj)``, ``(n,)``.
+
+    By more than rounding: a thousandth of the front's largest value of an objective, whatever its sign.
+    """
+    worse = f + ROUNDING * np.abs(front).max(axis=0)
+    return np.array([not (front <= row).all(axis=1).any() for row in worse], dtype=bool)
 
 
 def reach_table(

@@ -71,7 +71,7 @@ def test_an_empty_front_has_nothing_near():
     [
         (SCORE, {"score": 1.0}, "value of each objective, score, params; got score"),
         (SCORE, {"score": float("nan"), "params": 1.0}, "'score' must be a finite number"),
-        (SCORE, {"score": "much", "params": 1.0}, "finite number; got 'much'"),
+        (SCORE, {"score": "much", "params": 1.0}, "must be a number; got 'much'"),
         (Constrained("score", {"params": 9000.0}), {"params": 1.0}, "each objective"),
     ],
 )

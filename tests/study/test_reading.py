@@ -275,5 +275,9 @@ def test_the_command_that_is_told_makes_the_same_run(tmp_path, monkeypatch):
     assert main([*told.split()[1:], "--jobs", "1", "--out", "b"]) == DONE
     assert (tmp_path / "a" / "front.csv").read_bytes() == (tmp_path / "b" / "front.csv").read_bytes()
     assert np.array_equal(Run.load("a").table.genomes, Run.load("b").table.genomes)
+    stops = {"max_seconds": 1234567.25, "stagnation": 2_000_000, "timeout_s": 60.0}
+    told = command({**Run.load("a").record, **stops})
+    assert told is not None
+    assert "--max-seconds 1234567.25 --stagnation 2000000 --timeout 60 " in told
     own = search(Table(FRAME, ["op", "d"], {"error": "min", "ms": "min"}), budget=3)
     assert command(own.record) is None

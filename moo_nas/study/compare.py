@@ -270,12 +270,11 @@ def _numbered(progress: Listener | None, place: str) -> Listener | None:
 
 def _seeds(given: Any) -> list[int]:
     """Return the seeds that a number of them, or a row of them, stands for."""
-    what = "seeds are how many, a whole number, or which, whole numbers"
     try:
         row = list(given)
     except TypeError:
-        return list(range(whole_number(what, given, 0)))
-    seeds = [whole_number(what, seed, 0) for seed in row]
+        return list(range(whole_number("seeds are how many, or which in a row, whole numbers", given, 0)))
+    seeds = [whole_number("The seed must be a whole number", seed, 0) for seed in row]
     if len(set(seeds)) < len(seeds):
         raise InputError(f"A method runs once with a seed; got {', '.join(map(str, seeds))}.")
     return seeds

@@ -80,7 +80,7 @@ def test_one_limit_needs_no_list_and_a_wish_may_be_a_number_of_numpy():
     [
         ({"seeds": [0, 0]}, "runs once with a seed; got 0, 0"),
         ({"seeds": 2.5}, "seeds are how many"),
-        ({"seeds": ["x"]}, "seeds are how many"),
+        ({"seeds": ["x"]}, "The seed must be a whole number, at least 0; got 'x'"),
         ({"formulations": BOTH}, r"Formulations are given in a row, or by name: \[Pareto"),
         ({"formulations": ["pareto"]}, "is of formulations, such as .* got 'pareto'"),
         ({"formulations": {"p": "pareto"}}, "is of formulations, such as .* got 'pareto'"),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from moo_nas.analysis.page import Html, text
 from moo_nas.analysis.style import number, short_name
-from moo_nas.analysis.tables import feasible_rows
+from moo_nas.analysis.tables import choices_of, feasible_rows
 from moo_nas.meters import Metric
 
 # More points than this nobody tells apart, and a page of them gets slow.
@@ -84,9 +84,9 @@ def filter_form(rows: pd.DataFrame, metrics: Sequence[Metric], genes: Sequence[s
         f'<option value="{text(f"{gene}={choice}")}"></option>'
         for gene in genes
         if gene in rows
-        for choice in _choices(rows[gene])
+        for choice in choices_of(rows[gene])
     )
-    example = f"{genes[0]}={_choices(rows[genes[0]])[0]}" if len(genes) and len(rows) else "k7"
+    example = f"{genes[0]}={choices_of(rows[genes[0]])[0]}" if len(genes) and len(rows) else "k7"
     return Html(
         '<form class="filter" role="search" aria-label="Filter the evaluations">'
         f"{''.join(fields)}"
@@ -104,17 +104,13 @@ def _genes(rows: pd.DataFrame, genes: Sequence[str]) -> Mapping[str, Any]:
     for gene in genes:
         if gene not in rows:
             continue
-        choices = _choices(rows[gene])
+        choices = choices_of(rows[gene])
         place = {choice: i for i, choice in enumerate(choices)}
         indices = [place[str(choice)] for choice in rows[gene]]
         told.append({"name": gene, "choices": choices})
         short = len(choices) <= len(_DIGITS)
         chosen.append("".join(_DIGITS[i] for i in indices) if short else indices)
     return {"digits": _DIGITS, "genes": told, "chosen": chosen}
-
-
-def _choices(column: "pd.Series[Any]") -> list[str]:
-    return [str(choice) for choice in sorted(column.unique().tolist())]
 
 
 def _character(number_: int) -> str:

@@ -11,6 +11,7 @@ from matplotlib.colors import to_hex
 
 from moo_nas.analysis.page import Html, text
 from moo_nas.analysis.style import number, short_name
+from moo_nas.analysis.tables import choices_of
 from moo_nas.arrays import FloatArray
 from moo_nas.meters import Metric
 
@@ -87,7 +88,7 @@ def _metric_heights(values: FloatArray, metric: Metric) -> FloatArray:
 
 
 def _gene_heights(column: "pd.Series[Any]") -> FloatArray:
-    choices = _choices(column)
+    choices = choices_of(column)
     place = {choice: i for i, choice in enumerate(choices)}
     heights = np.empty(len(column))
     chosen = np.array([place[str(value)] for value in column])
@@ -98,16 +99,12 @@ def _gene_heights(column: "pd.Series[Any]") -> FloatArray:
     return heights
 
 
-def _choices(column: "pd.Series[Any]") -> list[str]:
-    return [str(choice) for choice in sorted(column.unique().tolist())]
-
-
 def _cut(choice: str) -> str:
     return choice if len(choice) <= _LETTERS else f"{choice[: _LETTERS - 1]}…"
 
 
 def _gene_width(column: "pd.Series[Any]") -> float:
-    return max(_GENE, 14 + 6.6 * max(len(_cut(choice)) for choice in _choices(column)))
+    return max(_GENE, 14 + 6.6 * max(len(_cut(choice)) for choice in choices_of(column)))
 
 
 def _line(
@@ -140,7 +137,7 @@ def _metric_axis(x: float, rows: pd.DataFrame, metric: Metric) -> str:
 
 
 def _gene_axis(x: float, column: "pd.Series[Any]", name: str) -> str:
-    choices = _choices(column)
+    choices = choices_of(column)
     marks = "".join(
         _word(x + 4, _TOP + _HEIGHT * (1 - (i + 0.5) / len(choices)) + 4, _cut(choice), "start", "bold")
         for i, choice in enumerate(choices)

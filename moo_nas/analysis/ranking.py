@@ -65,8 +65,11 @@ def ranked(runs: pd.DataFrame, value: str, less_is_better: bool) -> Ranking:
     signed = runs[value].to_numpy(dtype=np.float64) * (1.0 if less_is_better else -1.0)
     signed = _finite(signed)
     cost = runs[["method", "seed"]].assign(cost=signed)
-    quartiles = runs.groupby("method", sort=False)[value].quantile(np.array([0.25, 0.5, 0.75])).unstack()
-    table = quartiles.set_axis(["low", "median", "high"], axis=1).reset_index()
+    groups = runs.groupby("method", sort=False)[value]
+    table = pd.DataFrame(
+        [(method, *_quartiles(some.to_numpy(dtype=np.float64)).tolist()) for method, some in groups],
+        columns=["method", "low", "median", "high"],
+    )
     table["runs"] = table["method"].map(runs["method"].value_counts())
     wide, notes = _blocks(cost)
     control, p_all, critical = None, float("nan"), None
@@ -87,6 +90,17 @@ def ranked(runs: pd.DataFrame, value: str, less_is_better: bool) -> Ranking:
     table = table.iloc[order][list(_COLUMNS)].reset_index(drop=True)
     names = () if wide is None else tuple(map(str, wide.columns))
     return Ranking(table, control, p_all, names, critical, tuple(notes))
+
+
+def _quartiles(values: FloatArray) -> FloatArray:
+    """Return the quartiles ``(3,)`` of numbers, some of which may be infinite."""
+    shares = (0.25, 0.5, 0.75)
+    below, above = (np.quantile(values, shares, method=which) for which in ("lower", "higher"))
+    with np.errstate(invalid="ignore"):
+        between = np.quantile(values, shares)
+    # Interpolation makes NaN of what lies at or beside an infinite number.
+    quartiles: FloatArray = np.where(np.isfinite(between), between, (below + above) / 2)
+    return quartiles
 
 
 def _finite(values: FloatArray) -> FloatArray:

@@ -30,6 +30,11 @@ def feasible_rows(evaluations: pd.DataFrame) -> BoolArray:
     return evaluations["feasible"].to_numpy(dtype=bool)
 
 
+def choices_of(gene: "pd.Series[Any]") -> list[str]:
+    """Return what a gene's column has, each choice once, as text in the order of the choices."""
+    return [str(choice) for choice in sorted(gene.unique().tolist())]
+
+
 def minimised(table: pd.DataFrame, metrics: Iterable[Metric]) -> FloatArray:
     """Return metrics ``(n, n_metrics)`` with their signs such that less is better."""
     columns = [table[m.name].to_numpy(dtype=np.float64) * (1 if m.goal == "min" else -1) for m in metrics]

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -24,6 +25,14 @@ class Formulation(ABC):
 
     name: ClassVar[str]
     is_scalar: ClassVar[bool] = True
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Formulation) and type(other) is type(self) and other.settings == self.settings
+        )
+
+    def __hash__(self) -> int:
+        return hash(_frozen(self.settings))
 
     @property
     @abstractmethod
@@ -133,10 +142,40 @@ def wished(
         raise FormulationError(
             f"A wish has a value of each objective, {', '.join(names)}; got {', '.join(wish) or 'none'}."
         )
-    for name, value in wish.items():
-        if not isinstance(value, int | float) or not np.isfinite(value):
-            raise FormulationError(f"The wish for '{name}' must be a finite number; got {value!r}.")
+    for name, value in as_numbers("wish", wish).items():
+        if not np.isfinite(value):
+            raise FormulationError(f"The wish of '{name}' must be a finite number; got {value}.")
     return np.array([wish[n] if metric(n).goal == "min" else -wish[n] for n in names], dtype=np.float64)
+
+
+def as_numbers(what: str, given: Any, left_open: tuple[type, ...] = ()) -> dict[str, Any]:
+    """Return what was given by metric with its numbers as Python's own.
+
+    Args:
+        what: What it is, one of them: ``limit``.
+        given: The numbers by metric.
+        left_open: Kinds of what may stand for a number; it stays as it is.
+
+    Raises:
+        FormulationError: They are not given by metric, or one of them is no number.
+
+    Example:
+        >>> as_numbers("limit", {"latency_ms": np.int64(5)})
+        {'latency_ms': 5.0}
+    """
+    if not isinstance(given, Mapping):
+        raise FormulationError(f"A {what} is given by metric, such as {{'latency_ms': 5.0}}; got {given!r}.")
+    for metric, value in given.items():
+        if not isinstance(value, (Real, *left_open)):
+            raise FormulationError(f"The {what} of '{metric}' must be a number; got {value!r}.")
+    return {m: float(value) if isinstance(value, Real) else value for m, value in given.items()}
+
+
+def _frozen(value: Any) -> Any:
+    """Return JSON as something that can be hashed, alike where it is equal."""
+    if isinstance(value, Mapping):
+        return frozenset((key, _frozen(item)) for key, item in value.items())
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 def check_limits(limits: Mapping[str, float]) -> None:

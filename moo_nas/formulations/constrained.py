@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import NoneType
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from moo_nas.arrays import FloatArray
 from moo_nas.errors import FormulationError
 from moo_nas.evaluation import Evaluations
-from moo_nas.formulations.base import Formulation, check_limits, minimised, violations
+from moo_nas.formulations.base import Formulation, as_numbers, check_limits, minimised, violations
 from moo_nas.formulations.normalisation import Range, as_json, check_ranges, normalised, robust_range
 
 Method = Literal["feasibility", "epsilon", "penalty"]
@@ -42,7 +43,7 @@ class Quantile:
 Limit = float | Quantile | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Constrained(Formulation):
     r"""The best of one metric while others keep their limits.
 
@@ -103,7 +104,7 @@ class Constrained(Formulation):
             value = getattr(self, setting)
             if not (np.isfinite(value) and value > 0):
                 raise FormulationError(f"{setting} must be positive and finite; got {value}.")
-        object.__setattr__(self, "limits", {**self.limits, **self._given})
+        object.__setattr__(self, "limits", as_numbers("limit", self.limits, (Quantile, NoneType)))
         check_limits(self._given)
         ranges = check_ranges(self.ranges, self._normalised, f"The method '{self.method}'")
         object.__setattr__(self, "ranges", ranges)
@@ -111,7 +112,7 @@ class Constrained(Formulation):
     @property
     def _given(self) -> dict[str, float]:
         return {
-            metric: float(limit)
+            metric: limit
             for metric, limit in self.limits.items()
             if not (limit is None or isinstance(limit, Quantile))
         }

@@ -1,6 +1,8 @@
 """Metrics of different units on one scale: 0 and 1 at the ends of a stated range."""
 
+import math
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -25,18 +27,30 @@ def check_ranges(
             range.
     """
     metrics = tuple(metrics)
+    if not isinstance(ranges, Mapping):
+        raise FormulationError(
+            f"A range is given by metric, such as {{'latency_ms': (1, 9)}}; got {ranges!r}."
+        )
     for metric, ends in ranges.items():
         if metric not in metrics:
             raise FormulationError(
                 f"{what} has the range of '{metric}', which it does not normalise: it normalises "
                 f"{', '.join(metrics) or 'nothing'}."
             )
-        if ends is not None and not (len(ends) == 2 and np.isfinite(ends).all() and ends[0] < ends[1]):
+        if ends is not None and not _is_range(ends):
             raise FormulationError(
-                f"The range of '{metric}' is (low, high), finite and low < high; got {tuple(ends)}."
+                f"The range of '{metric}' is (low, high), finite and low < high; got {ends}."
             )
     given = {metric: ranges.get(metric) for metric in metrics}
     return {m: None if ends is None else (float(ends[0]), float(ends[1])) for m, ends in given.items()}
+
+
+def _is_range(ends: Any) -> bool:
+    try:
+        low, high = map(float, ends)
+    except (TypeError, ValueError):
+        return False
+    return -math.inf < low < high < math.inf
 
 
 def robust_range(sample: Evaluations, metric: str) -> Range:

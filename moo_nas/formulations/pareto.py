@@ -8,7 +8,7 @@ import numpy as np
 from moo_nas.arrays import FloatArray
 from moo_nas.errors import FormulationError
 from moo_nas.evaluation import Evaluations
-from moo_nas.formulations.base import Formulation, check_limits, minimised, violations
+from moo_nas.formulations.base import Formulation, as_numbers, check_limits, minimised, violations
 
 
 class Pareto(Formulation):
@@ -33,14 +33,8 @@ class Pareto(Formulation):
         if len(set(objectives)) != len(objectives):
             raise FormulationError(f"Pareto has an objective twice: {objectives}.")
         self._names = objectives
-        self.limits = {metric: float(limit) for metric, limit in (limits or {}).items()}
+        self.limits = as_numbers("limit", {} if limits is None else limits)
         check_limits(self.limits)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pareto) and self.settings == other.settings
-
-    def __hash__(self) -> int:
-        return hash((self._names, tuple(self.limits.items())))
 
     def __repr__(self) -> str:
         limits = f", limits={self.limits}" if self.limits else ""
@@ -52,7 +46,7 @@ class Pareto(Formulation):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"formulation": self.name, "objectives": list(self._names), "limits": self.limits}
+        return {"formulation": self.name, "objectives": list(self._names), "limits": dict(self.limits)}
 
     @property
     def n_obj(self) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import NoneType
 from typing import Any, Self
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from moo_nas.arrays import FloatArray
 from moo_nas.errors import FormulationError
 from moo_nas.evaluation import Evaluations
-from moo_nas.formulations.base import Formulation, minimised
+from moo_nas.formulations.base import Formulation, as_numbers, minimised
 
 # The hardware costs of eq. 1.
 _COSTS = ("latency_ms", "energy_mj")
@@ -59,7 +60,7 @@ class PositiveScale:
         return np.where(scores < self.low, np.maximum(below, np.finfo(float).tiny), affine)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WeightedProduct(Formulation):
     r"""One fitness of a score and hardware costs: eq. 1 and 2 of HaeNAS.
 
@@ -100,8 +101,7 @@ class WeightedProduct(Formulation):
 
     def __post_init__(self) -> None:
         if self.targets is not None:
-            targets = {m: None if target is None else float(target) for m, target in self.targets.items()}
-            object.__setattr__(self, "targets", targets)
+            object.__setattr__(self, "targets", as_numbers("target", self.targets, (NoneType,)))
             if not self.targets:
                 raise FormulationError("A weighted product needs at least one cost; got none.")
         for metric, target in (self.targets or {}).items():
@@ -144,10 +144,10 @@ class WeightedProduct(Formulation):
         return {
             "formulation": self.name,
             "score": self.score,
-            "targets": dict(self._costs),
+            "targets": None if self.targets is None else dict(self.targets),
             "alpha": self.alpha,
             "beta": self.beta,
-            "scale": vars(scale) if isinstance(scale, PositiveScale) else scale,
+            "scale": dict(vars(scale)) if isinstance(scale, PositiveScale) else scale,
             "at_low": self.at_low,
             "at_high": self.at_high,
             "left_out": list(self.left_out),

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import NoneType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from moo_nas.arrays import FloatArray
 from moo_nas.errors import FormulationError
 from moo_nas.evaluation import Evaluations
-from moo_nas.formulations.base import Formulation, check_limits, violations
+from moo_nas.formulations.base import Formulation, as_numbers, check_limits, violations
 from moo_nas.formulations.normalisation import Range, as_json, check_ranges, normalised, robust_range
 
 # How far beyond the reference sample's best the ideal is put, in widths of the robust range: a search
@@ -19,7 +20,7 @@ from moo_nas.formulations.normalisation import Range, as_json, check_ranges, nor
 _UTOPIA = 0.25
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scalarised(Formulation):
     r"""A fitness :math:`s(z)` of normalised metrics with a weight each, the first being the score.
 
@@ -46,7 +47,7 @@ class Scalarised(Formulation):
     _fitted: ClassVar[tuple[str, ...]] = ("ranges",)
 
     def __post_init__(self) -> None:
-        weights = {metric: float(weight) for metric, weight in self.weights.items()}
+        weights = as_numbers("weight", self.weights)
         if len(weights) < 2:
             raise FormulationError(
                 f"'{self.name}' weighs two metrics at least; got {', '.join(weights) or 'none'}. For one use "
@@ -57,7 +58,7 @@ class Scalarised(Formulation):
                 f"The weights of '{self.name}' are finite, not negative and not all 0; got {weights}."
             )
         total = sum(weights.values())
-        limits = {metric: float(limit) for metric, limit in self.limits.items()}
+        limits = as_numbers("limit", self.limits)
         check_limits(limits)
         object.__setattr__(self, "weights", {metric: weight / total for metric, weight in weights.items()})
         object.__setattr__(self, "ranges", check_ranges(self.ranges, weights, f"'{self.name}'"))
@@ -129,7 +130,7 @@ class Scalarised(Formulation):
         return replace(self, ranges={**self.ranges, **fitted})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WeightedSum(Scalarised):
     r"""The weighted sum of normalised metrics.
 
@@ -170,7 +171,8 @@ class _Augmented(Scalarised):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for metric, value in self.origin.items():
+        given = as_numbers(self._point, self.origin, (NoneType,))
+        for metric, value in given.items():
             if metric not in self.weights:
                 raise FormulationError(
                     f"The {self._point} has '{metric}', which has no weight: {', '.join(self.weights)} have."
@@ -181,9 +183,7 @@ class _Augmented(Scalarised):
             raise FormulationError(
                 f"rho must be positive and finite, or dominated points could be as good; got {self.rho}."
             )
-        given = {metric: self.origin.get(metric) for metric in self.weights}
-        point = {metric: None if value is None else float(value) for metric, value in given.items()}
-        object.__setattr__(self, self._point, point)
+        object.__setattr__(self, self._point, {metric: given.get(metric) for metric in self.weights})
 
     @property
     def _point(self) -> str:
@@ -226,7 +226,7 @@ class _Augmented(Scalarised):
         return replace(fitted, **point)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tchebycheff(_Augmented):
     r"""The largest weighted distance from the ideal, augmented by a little of the sum of all.
 
@@ -268,7 +268,7 @@ class Tchebycheff(_Augmented):
         return float(sample[metric].max()) + beyond
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReferencePoint(_Augmented):
     r"""What comes closest to a stated point, or exceeds it most: an achievement scalarising function.
 

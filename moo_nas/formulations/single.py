@@ -8,7 +8,7 @@ from moo_nas.evaluation import Evaluations
 from moo_nas.formulations.base import Formulation, minimised
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Single(Formulation):
     """The best of one metric: the survey's eq. 1.
 

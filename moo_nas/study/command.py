@@ -7,6 +7,8 @@ from typing import Any
 from moo_nas import registry
 from moo_nas.errors import MooNasError
 
+_STOPS = {"max_seconds": "--max-seconds", "stagnation": "--stagnation", "timeout_s": "--timeout"}
+
 
 def command(record: Mapping[str, Any]) -> str | None:
     """Return the ``moo-nas search`` that defines the same run; None where no command does.
@@ -25,11 +27,9 @@ def command(record: Mapping[str, Any]) -> str | None:
         asked = _formulation(record["asked_formulation"])
         algorithm = _algorithm(record["algorithm"])
         stops = ["--budget", str(record["budget"])]
-        for key, option in (("max_seconds", "--max-seconds"), ("stagnation", "--stagnation")):
+        for key, option in _STOPS.items():
             if record.get(key) is not None:
-                stops += [option, f"{record[key]:g}"]
-        if record.get("timeout_s") is not None:
-            stops += ["--timeout", f"{record['timeout_s']:g}"]
+                stops += [option, str(record[key]).removesuffix(".0")]
     except (KeyError, MooNasError):
         return None
     if problem is None or asked is None or algorithm is None:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from pymoo.core.algorithm import Algorithm
 
 from moo_nas.arrays import IntArray
-from moo_nas.errors import FormulationError, InputError
+from moo_nas.errors import FormulationError, InputError, whole_number
 from moo_nas.evaluation import Runner
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
@@ -22,7 +22,7 @@ from moo_nas.study.entry import Entry
 from moo_nas.study.exact import exact_front
 from moo_nas.study.folder import Folder
 from moo_nas.study.foreign import check_foreign, check_possible, read_foreign
-from moo_nas.study.judged import check_yardstick
+from moo_nas.study.judged import Yardstick, check_yardstick
 from moo_nas.study.plans import Alone, Plan
 from moo_nas.study.publish import publish_comparison
 from moo_nas.study.reading import keep_comparison
@@ -49,13 +49,14 @@ def compare(
     stagnation: int | None = None,
     timeout_s: float | None = None,
     reference: Mapping[str, float] | None = None,
-    limits: Mapping[str, Sequence[float]] | None = None,
+    limits: Mapping[str, float | Sequence[float]] | None = None,
     foreign: Sequence[str | os.PathLike[str]] = (),
 ) -> Comparison:
     """Run every formulation with every algorithm and seed, and judge them all alike.
 
     Runs share one store: an architecture that two of them ask for is measured once, and counts in
-    the budget of both. A formulation that an algorithm refuses is reported, not run.
+    the budget of both. A formulation that an algorithm refuses is reported, not run; so is a method of
+    which a formulation cannot be computed from what was measured, and the others go on.
 
     Args:
         problem: What is searched.
@@ -78,26 +79,33 @@ def compare(
         stagnation: Over how many evaluations the hypervolume of a run's front has to grow.
         timeout_s: How long an architecture may take a meter; see :func:`search`.
         reference: The reference point of hypervolumes: a value of each of the judge's objectives.
-        limits: Limits of costs to give the best score within, by cost; see :class:`Comparison`.
+        limits: Limits of costs to give the best score within, one or several, by cost; see
+            :class:`Comparison`.
         foreign: CSV files of results from elsewhere, which are judged alike
             (:func:`~moo_nas.study.read_foreign`).
 
     Raises:
-        InputError: Nothing to compare, or what :func:`search` would refuse.
+        InputError: Nothing to compare, or what :func:`search` would refuse; a reference point that nothing of
+            a known exact front is better than.
+        FormulationError: No method could be carried out.
         StoreError: The folder cannot be used, or holds another run; it is left as it is.
     """
     stops = Stops(budget, max_seconds, stagnation)
     runner = Runner(n_jobs, timeout_s)
     check_grid(grid)
+    if judge is not None and not isinstance(judge, Formulation):
+        raise InputError(f"A judge is a formulation, such as Pareto('score', 'latency_ms'); got {judge!r}.")
     judge = problem.formulation if judge is None else problem.under(judge).formulation
-    numbers = range(seeds) if isinstance(seeds, int) else seeds
+    numbers = _seeds(seeds)
     asked = _by_name(formulations)
+    if isinstance(algorithms, str | Algorithm):
+        raise InputError(f"Algorithms are given in a row, or by name: [{algorithms!r}].")
     solvers = dict(algorithms) if isinstance(algorithms, Mapping) else {name: name for name in algorithms}
     if not (asked and solvers and len(numbers)):
         raise InputError("A comparison needs at least one formulation, one algorithm and one seed.")
     problem = problem.also_measuring(judge.metrics, optional=True)
     metrics = {name: problem.evaluator.metric(name) for name in judge.metrics}
-    check_yardstick(judge, metrics, reference, limits)
+    reference, levels = check_yardstick(judge, metrics, reference, limits)
     others = [entry for path in foreign for entry in read_foreign(path, metrics, problem.name)]
     start = None if warm_start is None else warm_start_genomes(warm_start, problem.space)
     methods: dict[tuple[str, int], _Method] = {}
@@ -112,18 +120,35 @@ def compare(
                     refused[name] = str(error)
                     break
     check_foreign(others, {name for name, _ in methods})
-    if others:
-        check_possible(others, judge, exact_front(problem, judge))
+    if judge.is_fitted and (others or reference is not None):
+        known = exact_front(problem, judge)
+        check_possible(others, judge, known)
+        if known is not None:
+            Yardstick.of(judge, metrics, [], known, reference)
     if not methods:
         raise InputError(f"No method can run: {'; '.join(refused.values())}")
     definitions = {f"{name}/seed{seed}": method.definition for (name, seed), method in methods.items()}
     folder = None if out is None else Folder(out, {"comparison": definitions, "judge": judge.settings})
     try:
         shared = problem.at(problem.evaluator.store if folder is None else folder.store, runner)
-        entries = []
+        entries: list[Entry] = []
         for number, method in enumerate(methods.values(), start=1):
+            if method.name in refused:
+                continue
             listen = _numbered(progress, f"{number} of {len(methods)}")
-            runs = method.carry_out(shared, folder, listen, grid)
+            try:
+                runs = method.carry_out(shared, folder, listen, grid)
+            except FormulationError as error:
+                refused[method.name] = str(error)
+                entries = [entry for entry in entries if entry.method != method.name]
+                if refused.keys() >= {name for name, _ in methods}:
+                    raise
+                continue
+            except KeyboardInterrupt:
+                # While it was set up: those that have finished are reported.
+                if not entries:
+                    raise
+                break
             entries.append(Entry.of_runs(method.name, method.seed, runs, budget))
             if entries[-1].stop_reason == "interrupted":
                 break
@@ -136,7 +161,7 @@ def compare(
             None if folder is None else folder.path,
             exact_front(shared, fitted),
             reference,
-            limits,
+            levels,
         )
         if folder is not None:
             keep_comparison(folder.store, comparison)
@@ -182,7 +207,7 @@ class _Method:
         """
         algorithm, description = prepare_algorithm(solver, seed)
         ends = plan.ends(stops.budget)
-        plan.check(algorithm)
+        plan.check(algorithm, problem)
         ready = [set_up(algorithm, problem.under(f), seed, start).problem for f in plan.formulations]
         metrics = [metric for part in ready for metric in part.formulation.metrics]
         definition = define(ready[0].also_measuring(metrics), description, stops, seed, start, runner)
@@ -210,8 +235,10 @@ class _Method:
                 told = {"part": number + 1, "parts": len(ends), **part.told}
                 definition = {**definition, "plan": {**self.plan.settings, **told}}
             known = np.concatenate([run.table.genomes for run in runs]) if runs else None
+            # The problem's own store has earlier comparisons' runs: each has its name, rows and time.
+            kept = f"{name} {len(problem.evaluator.store.runs())}" if folder is None else name
             session = Session(
-                *(name, ready, definition, folder, listen),
+                *(kept, ready, definition, folder, listen),
                 prefix=f"runs/{name}/",
                 alone=False,
                 grid=grid,
@@ -238,11 +265,31 @@ def _method(formulation: str, algorithm: str, taken: Collection[str]) -> str:
 def _numbered(progress: Listener | None, place: str) -> Listener | None:
     if progress is None:
         return None
-    return lambda news: progress(replace(news, name=f"{news.name} ({place})"))
+    return lambda news: progress(replace(news, name=f"{news.name.partition(' ')[0]} ({place})"))
 
 
-def _by_name(given: Sequence[Formulation | Plan] | Mapping[str, Formulation | Plan]) -> dict[str, Plan]:
+def _seeds(given: Any) -> list[int]:
+    """Return the seeds that a number of them, or a row of them, stands for."""
+    try:
+        row = list(given)
+    except TypeError:
+        return list(range(whole_number("seeds are how many, or which in a row, whole numbers", given, 0)))
+    seeds = [whole_number("The seed must be a whole number", seed, 0) for seed in row]
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f"A method runs once with a seed; got {', '.join(map(str, seeds))}.")
+    return seeds
+
+
+def _by_name(given: Any) -> dict[str, Plan]:
     """Return plans by name; a formulation is a plan of one run."""
+    if not isinstance(given, Iterable):
+        raise InputError(f"Formulations are given in a row, or by name: [{given!r}].")
+    for one in given.values() if isinstance(given, Mapping) else given:
+        if not isinstance(one, Formulation | Plan):
+            raise InputError(
+                f"A comparison is of formulations, such as Pareto('score', 'latency_ms'), and plans; "
+                f"got {one!r}."
+            )
     if isinstance(given, Mapping):
         return {name: one if isinstance(one, Plan) else Alone(one) for name, one in given.items()}
     named: dict[str, Plan] = {}

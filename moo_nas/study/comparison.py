@@ -39,9 +39,10 @@ class Comparison:
         folder: Where its files are, if anywhere.
         exact: The exact front in the judge's metrics, where the problem knows it.
         reference: The reference point of hypervolumes, a value an objective; by default the worst of
-            the exact front, or of all that was evaluated where there is none, and a tenth beyond.
-        limits: Limits of costs to give the best score within, by cost; by default five shares of the
-            best-known front (0.1, 0.25, 0.5, 0.75, 0.9).
+            the exact front and a tenth of its width beyond; of all that was evaluated where there is no
+            exact front, or it has no width.
+        limits: Limits of costs to give the best score within, one or several, by cost; by default five
+            shares of the best-known front (0.1, 0.25, 0.5, 0.75, 0.9).
 
     Attributes:
         table: One row an entry: ``evaluations, failed, hypervolume, igd_plus`` (both after all
@@ -85,15 +86,15 @@ class Comparison:
         folder: Path | None = None,
         exact: pd.DataFrame | None = None,
         reference: Mapping[str, float] | None = None,
-        limits: Mapping[str, Sequence[float]] | None = None,
+        limits: Mapping[str, float | Sequence[float]] | None = None,
     ) -> None:
-        check_yardstick(judge, metrics, reference, limits)
+        reference, levels = check_yardstick(judge, metrics, reference, limits)
         self.entries = {(entry.method, entry.seed): entry for entry in entries}
         self.refused = dict(refused)
         self.judge = judge
         self.metrics = dict(metrics)
         self.folder = folder
-        self.given = (exact, reference, limits)
+        self.given = (exact, reference, levels)
         self._judged = {key: self._valid(entry) for key, entry in self.entries.items()}
         found = [f for f, _ in self._judged.values()]
         self._yard = Yardstick.of(judge, self.metrics, found, exact, reference)
@@ -222,7 +223,9 @@ class Comparison:
     def reach(self) -> pd.DataFrame:
         """Which points of the best-known front each method reached, and which it aims at."""
         found = {key: f for key, (f, _) in self._judged.items()}
-        asked = {method: entry.formulations for (method, _), entry in self.entries.items()}
+        asked: dict[str, list[Formulation]] = {method: [] for method, _ in self.entries}
+        for (method, _), entry in self.entries.items():
+            asked[method] += [one for one in entry.formulations if one not in asked[method]]
         return reach_table(self._yard, self.front, found, asked)
 
     @cached_property

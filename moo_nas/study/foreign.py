@@ -12,6 +12,7 @@ from moo_nas.evaluation import Evaluations
 from moo_nas.formulations import Formulation
 from moo_nas.meters import Metric
 from moo_nas.study.entry import Entry
+from moo_nas.study.judged import beyond
 
 LAST = 1_000_000  # evaluation: curves have a value for each
 _NEEDED = ("method", "seed", "evaluation")
@@ -93,7 +94,7 @@ def check_foreign(entries: Sequence[Entry], methods: Collection[str]) -> None:
 
 
 def check_possible(entries: Sequence[Entry], judge: Formulation, exact: pd.DataFrame | None) -> None:
-    """Refuse entries from elsewhere in which something is better than an exact front.
+    """Refuse entries from elsewhere in which something is better than an exact front, by more than rounding.
 
     Raises:
         InputError: They are of another problem, or in other units.
@@ -104,14 +105,16 @@ def check_possible(entries: Sequence[Entry], judge: Formulation, exact: pd.DataF
         table = entry.table.select(judge.metrics)
         f, g = judge.apply(table)
         front, _ = judge.apply(Evaluations.of(table.metrics, exact[list(judge.metrics)].to_numpy()))
-        for row in np.flatnonzero(~table.failed & (g <= 0).all(axis=1)):
-            if not (front <= f[row]).all(axis=1).any():
-                values = ", ".join(f"{name} {table[name][row]:g}" for name in judge.metrics)
-                raise InputError(
-                    f"{entry.origin}: evaluation {entry.evaluation[row]} of '{entry.method}', seed "
-                    f"{entry.seed}, has {values}: no network of this problem has. It is of another problem, "
-                    "or in other units."
-                )
+        rows = np.flatnonzero(~table.failed & (g <= 0).all(axis=1))
+        better = rows[beyond(front, f[rows])]
+        if len(better):
+            row = better[0]
+            values = ", ".join(f"{name} {table[name][row]:g}" for name in judge.metrics)
+            raise InputError(
+                f"{entry.origin}: evaluation {entry.evaluation[row]} of '{entry.method}', seed "
+                f"{entry.seed}, has {values}: no network of this problem has. It is of another problem, "
+                "or in other units."
+            )
 
 
 def _entry(file: Path, method: str, seed: int, rows: pd.DataFrame, metrics: Mapping[str, Metric]) -> Entry:

@@ -7,6 +7,7 @@ import numpy as np
 from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluations
 from moo_nas.formulations import Formulation
+from moo_nas.study.record import check_same_problem
 from moo_nas.study.run import Run
 
 
@@ -25,7 +26,7 @@ def fronts(runs: Run | Iterable[Run], formulations: Mapping[str, Formulation]) -
         By the same names, a run each, of which ``front``, ``knee()`` and ``nearest(...)`` are asked.
 
     Raises:
-        InputError: No run, runs on other spaces, or a metric that one of them lacks.
+        InputError: No run, runs on different problems, or a metric that one of them lacks.
 
     Example:
         .. code-block:: python
@@ -40,9 +41,7 @@ def fronts(runs: Run | Iterable[Run], formulations: Mapping[str, Formulation]) -
     runs = [runs] if isinstance(runs, Run) else list(runs)
     if not runs:
         raise InputError("Fronts are of at least one run; got none.")
-    settings = {str(run.space.settings) for run in runs}
-    if len(settings) > 1:
-        raise InputError(f"Fronts are of runs on one problem; these are on {len(settings)} spaces.")
+    check_same_problem((f"run {number} ({run.name})", run.record) for number, run in enumerate(runs, start=1))
     asked = dict.fromkeys(name for formulation in formulations.values() for name in formulation.metrics)
     common = [m.name for m in runs[0].table.metrics if all(m in run.table.metrics for run in runs)]
     for run in runs:

@@ -1,7 +1,11 @@
 """The yardstick of a comparison, and the tables that are measured by it."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +21,7 @@ from moo_nas.formulations import Formulation
 from moo_nas.meters import Metric
 
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)  # of the best-known front, for limits that nobody gave
+ROUNDING = 1e-3  # of a front's largest value of an objective: results from elsewhere come rounded
 MARGIN = 0.1  # by which the reference point is worse than the worst of the front, in its widths
 
 
@@ -60,13 +65,13 @@ class Yardstick:
         notes = []
         if exact is not None:
             front = best_known_front([_objectives(judge, metrics, exact)])
-            if len(f) and len(front) < len(best_known_front([front, f])):
+            if beyond(front, f[nondominated(f)]).any():
                 notes.append("Something better than the exact front was found: it is of another problem.")
         else:
             front = best_known_front([f])
         if len(front) == 0:
             return cls(judge, metrics, front, False, None, exact, ("Nothing valid was found.",))
-        box = Box.around(front if exact is not None else f, MARGIN)
+        box = Box.around(f if exact is None else _with_width(front, f), MARGIN)
         if reference is not None:
             worst = _reference(judge, metrics, reference)
             if not (front < worst).all(axis=1).any():
@@ -131,32 +136,51 @@ def check_yardstick(
     judge: Formulation,
     metrics: Mapping[str, Metric],
     reference: Mapping[str, float] | None,
-    limits: Mapping[str, Sequence[float]] | None,
-) -> None:
-    """Refuse what cannot be measured by, whatever will have been found.
+    limits: Mapping[str, float | Sequence[float]] | None,
+) -> tuple[dict[str, float] | None, dict[str, list[float]] | None]:
+    """Return a reference point and limits of costs as Python's own numbers; one limit is a list of one.
 
     Raises:
-        InputError: A reference point without a value for each objective, or limits of what is no cost
-            of the judge or that are no finite numbers.
+        InputError: What cannot be measured by, whatever will have been found: a reference point without a
+            value for each objective, or limits of what is no cost of the judge or that are no finite numbers.
     """
+    for what, given in (("reference", reference), ("limits", limits)):
+        if given is not None and not isinstance(given, Mapping):
+            raise InputError(f"{what} is given by name, such as {{'latency_ms': 5.0}}; got {given!r}.")
     if reference is not None:
         _reference(judge, metrics, reference)
+        reference = {name: float(value) for name, value in reference.items()}
+    if limits is None:
+        return reference, None
     costs = judged_by(judge)[1:]
-    for name, levels in (limits or {}).items():
+    levels: dict[str, list[float]] = {}
+    for name, level in limits.items():
         if name not in costs:
             raise InputError(
                 f"'{name}' is no cost that runs are judged by: {', '.join(costs) or 'there is none'}."
             )
-        for level in levels:
-            if not np.isfinite(level):
-                raise InputError(f"Limits of '{name}' are finite numbers; got {level}.")
+        some = np.atleast_1d(np.asarray(level, dtype=object)).tolist()
+        for one in some:
+            if not _is_finite(one):
+                raise InputError(f"Limits of '{name}' are finite numbers; got {one!r}.")
+        levels[name] = [float(one) for one in some]
+    return reference, levels
+
+
+def beyond(front: FloatArray, f: FloatArray) -> BoolArray:
+    """Return which rows ``(n, n_obj)`` are better than an exact front ``(n_front, n_obj)``, ``(n,)``.
+
+    By more than rounding: a thousandth of the front's largest value of an objective, whatever its sign.
+    """
+    worse = f + ROUNDING * np.abs(front).max(axis=0)
+    return np.array([not (front <= row).all(axis=1).any() for row in worse], dtype=bool)
 
 
 def reach_table(
     yard: Yardstick,
     front: pd.DataFrame,
     found: Mapping[tuple[str, int], FloatArray],
-    asked: Mapping[str, Sequence[Formulation]],
+    asked: Mapping[str, Collection[Formulation]],
 ) -> pd.DataFrame:
     """Return in how many runs of each method each point of a front was reached; see ``Comparison.reach``."""
     told = [*(name for name in yard.judge.metrics), "supported"]
@@ -219,7 +243,7 @@ def _objectives(judge: Formulation, metrics: Mapping[str, Metric], table: pd.Dat
 def _reference(judge: Formulation, metrics: Mapping[str, Metric], given: Mapping[str, float]) -> FloatArray:
     """Return a reference point as objectives ``(n_obj,)``, minimised."""
     names = judge.objective_names or ("fitness",)
-    if set(given) != set(names) or not np.isfinite(list(given.values())).all():
+    if set(given) != set(names) or not all(map(_is_finite, given.values())):
         raise InputError(
             f"A reference point needs one finite value of each of {', '.join(names)}; got "
             f"{', '.join(f'{name}={value}' for name, value in given.items()) or 'none'}."
@@ -228,18 +252,34 @@ def _reference(judge: Formulation, metrics: Mapping[str, Metric], given: Mapping
     return np.array([given[name] * sign for name, sign in zip(names, signs, strict=True)])
 
 
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
+
+
+def _with_width(front: FloatArray, f: FloatArray) -> FloatArray:
+    """Return a front with the worst found ``(n, n_obj)`` where the front itself has no width."""
+    if len(f) == 0:
+        return front
+    worst = np.where(
+        np.ptp(front, axis=0) > 0, front.max(axis=0), np.maximum(front, f.max(axis=0)).max(axis=0)
+    )
+    return np.vstack([front, worst])
+
+
 def _levels(front: pd.DataFrame, cost: Metric) -> list[float]:
-    """Return limits of a cost: shares of the best-known front's, to three digits, the loosest last."""
+    """Return limits of a cost: shares of the best-known front's, three digits outwards, the loosest last."""
     if front.empty:
         return []
     values = front[cost.name].to_numpy(dtype=np.float64)
     # Away from what is rounded off, so that a limit is kept by the point it is made of.
-    shares = SHARES if cost.goal == "min" else tuple(1 - share for share in SHARES)
-    levels = [float(f"{np.quantile(values, share):.3g}") for share in shares]
+    is_min = cost.goal == "min"
+    outwards = Context(prec=3, rounding=ROUND_CEILING if is_min else ROUND_FLOOR)
+    shares = SHARES if is_min else tuple(1 - share for share in SHARES)
+    levels = [float(outwards.create_decimal_from_float(float(np.quantile(values, s)))) for s in shares]
     return list(dict.fromkeys(levels))
 
 
-def _aimed(yard: Yardstick, front: pd.DataFrame, formulations: Sequence[Formulation]) -> BoolArray | None:
+def _aimed(yard: Yardstick, front: pd.DataFrame, formulations: Collection[Formulation]) -> BoolArray | None:
     """Return which points of a front ``(n,)`` some formulation has for its best among them.
 
     None where that cannot be told: a formulation reads what the judge does not, or there is none.

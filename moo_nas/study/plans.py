@@ -15,7 +15,7 @@ from moo_nas.formulations import Constrained, Formulation, Pareto, Single, sprea
 from moo_nas.formulations.base import minimised
 from moo_nas.formulations.normalisation import Range, robust_range
 from moo_nas.problem import NASProblem
-from moo_nas.spaces.neighbourhood import neighbourhood
+from moo_nas.spaces.neighbourhood import MOST, n_within, neighbourhood
 from moo_nas.study.run import Run
 
 
@@ -70,8 +70,8 @@ class Plan(ABC):
     def part(self, number: int, problem: NASProblem, done: Sequence[Run], n_left: int) -> Part:
         """Return a part, counted from 0, after those that are done, with ``n_left`` evaluations for it."""
 
-    def check(self, algorithm: Algorithm) -> None:
-        """Refuse an algorithm that the plan cannot be carried out with.
+    def check(self, algorithm: Algorithm, problem: NASProblem) -> None:
+        """Refuse an algorithm, or a problem, that the plan cannot be carried out with.
 
         Raises:
             FormulationError: It cannot be.
@@ -248,11 +248,17 @@ class TwoStage(Plan):
     def shares(self) -> Sequence[float]:
         return [self.share, 1 - self.share]
 
-    def check(self, algorithm: Algorithm) -> None:
+    def check(self, algorithm: Algorithm, problem: NASProblem) -> None:
         if "warm_start" not in inspect.signature(algorithm._setup).parameters:
             raise FormulationError(
                 f"'two-stage' confines its second part to the neighbourhood of the best network found; "
                 f"{type(algorithm).__name__} cannot be confined, algorithms of moo_nas can."
+            )
+        n = n_within(problem.space, self.radius)
+        if problem.evaluator.pool is None and n > MOST:
+            raise FormulationError(
+                f"'two-stage' searches a neighbourhood of at most {MOST:,} networks; {n:,} genomes of "
+                f"{problem.space.name} differ in at most {self.radius} genes. Choose a smaller radius."
             )
 
     def part(self, number: int, problem: NASProblem, done: Sequence[Run], n_left: int) -> Part:

@@ -2,23 +2,38 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from moo_nas.errors import InputError
 from moo_nas.evaluation import Store
 from moo_nas.meters.device import machine
 from moo_nas.meters.device.energy import ENERGIES, IDLE
 from moo_nas.meters.device.timer import ROUNDS
 from moo_nas.problem import NASProblem
 from moo_nas.study.carbon import footprint, sittings
-from moo_nas.study.folder import Folder
+from moo_nas.study.folder import Folder, difference
 from moo_nas.study.measured_front import MEASURED
 from moo_nas.study.reading import READER
 
 # What the energy of sittings is kept under in the store.
 ENERGY = "energy/"
 MEASURING = "measuring/"  # and what measuring took
+# What a record has beside the run's definition.
+_FOUND = (
+    *("formulation", "asked_formulation", "machine", "stop_reason", "n_evaluations", "n_failed"),
+    *(
+        "wall_seconds",
+        "cpu_seconds",
+        "measuring_seconds",
+        "energy",
+        "written",
+        "setup",
+        "timings",
+        "energies",
+    ),
+)
 _NOT_SET_UP = (MEASURED, ENERGY, MEASURING, ROUNDS, ENERGIES, READER)
 
 
@@ -70,6 +85,39 @@ def run_record(
         "timings": _timings(kept),
         "energies": _energies(kept),
     }
+
+
+def definition_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what defines the run of a record, as it was asked for."""
+    told = {key: value for key, value in record.items() if key not in _FOUND}
+    return {**told, "formulation": record.get("asked_formulation")}
+
+
+def check_same_problem(records: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    """Refuse runs that cannot be judged in the same metrics of the same networks.
+
+    Args:
+        records: Each run's name for the message, and its record.
+
+    Raises:
+        InputError: Two of them are on different problems.
+    """
+    (first, one), *others = records
+    for name, record in others:
+        found = difference(_problem(one), _problem(record))
+        if found is not None:
+            raise InputError(
+                f"Runs on different problems do not go together. Of {first} and {name}, the {found} "
+                f"(there {first}, here {name})."
+            )
+
+
+def _problem(record: Mapping[str, Any]) -> Any:
+    """Return what decides which networks there are and what is measured of them."""
+    made_with = {key: value for key, value in record["problem"].items() if key != "failures"}
+    space = (record.get("measurement") or {}).get("space")
+    # As a file has it, as some records come from one.
+    return json.loads(json.dumps({"problem": made_with, "space": space}))
 
 
 def write_record(record: dict[str, Any], folder: Folder, prefix: str) -> dict[str, Any]:

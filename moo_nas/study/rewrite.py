@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from moo_nas import registry
 from moo_nas.arrays import stable_hash
@@ -11,9 +10,10 @@ from moo_nas.errors import InputError
 from moo_nas.formulations import Formulation, Pareto, Single
 from moo_nas.study.comparison import Comparison
 from moo_nas.study.entry import Entry
-from moo_nas.study.folder import STORE, difference, locked
+from moo_nas.study.folder import STORE, locked
 from moo_nas.study.publish import publish_comparison, publish_run
 from moo_nas.study.reading import load_comparison, load_run
+from moo_nas.study.record import check_same_problem, definition_of
 from moo_nas.study.run import Run
 
 
@@ -51,7 +51,7 @@ def report(
         if [other.resolve() for other in folders].count(folder.resolve()) > 1:
             raise InputError(f"{folder} is given twice.")
     runs = {folder: load_run(folder) for folder in folders}
-    _same_problem(runs)
+    check_same_problem((str(folder), run.record) for folder, run in runs.items())
     named = _named(runs)
     judge = _judge(list(runs.values()), objectives)
     entries = [
@@ -89,47 +89,40 @@ def _again(folder: Path) -> Path:
     return folder
 
 
-def _same_problem(runs: Mapping[Path, Run]) -> None:
-    """Refuse runs that cannot be judged in the same metrics of the same networks."""
-    (first, one), *others = runs.items()
-    for folder, run in others:
-        found = difference(_problem(one.record), _problem(run.record))
-        if found is not None:
-            raise InputError(
-                f"Runs on different problems cannot be compared. Of {first} and {folder}, the {found} "
-                f"(there {first}, here {folder})."
-            )
-
-
-def _problem(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides which networks there are and what is measured of them."""
-    made_with = {key: value for key, value in record["problem"].items() if key != "failures"}
-    return {"problem": made_with, "space": (record.get("measurement") or {}).get("space")}
-
-
 def _named(runs: Mapping[Path, Run]) -> dict[tuple[str, int], Run]:
     """Return runs by method and seed; methods that differ by more than their names are called by folders."""
     kinds: dict[str, list[Path]] = {}
     for folder, run in runs.items():
-        asked = {
-            key: value
-            for key, value in run.record.items()
-            if key in ("asked_formulation", "algorithm", "budget")
-        }
+        asked = {key: value for key, value in definition_of(run.record).items() if key != "seed"}
         kinds.setdefault(stable_hash(asked), []).append(folder)
-    labels = [_label(runs[folders[0]]) for folders in kinds.values()]
+    labelled: dict[str, list[list[Path]]] = {}
+    for folders in kinds.values():
+        labelled.setdefault(_label(runs[folders[0]]), []).append(folders)
+    method = {
+        folder: label if len(alike) == 1 else f"{label} ({part})"
+        for label, alike in labelled.items()
+        for folders, part in zip(alike, _parts([folders[0] for folders in alike]), strict=True)
+        for folder in folders
+    }
     named: dict[tuple[str, int], Run] = {}
     of: dict[tuple[str, int], Path] = {}
-    for label, folders in zip(labels, kinds.values(), strict=True):
-        method = label if labels.count(label) == 1 else f"{label} ({folders[0].name})"
-        for folder in folders:
-            key = method, int(runs[folder].record.get("seed", 0))
-            if key in named:
-                raise InputError(
-                    f"{of[key]} and {folder} are the same run: formulation, algorithm, budget, seed."
-                )
-            named[key], of[key] = runs[folder], folder
+    for folder, run in runs.items():
+        key = method[folder], int(run.record.get("seed", 0))
+        if key in named:
+            raise InputError(f"{of[key]} and {folder} are the same run: one definition, one seed.")
+        named[key], of[key] = run, folder
     return named
+
+
+def _parts(folders: Sequence[Path]) -> list[str]:
+    """Return what tells folders apart: one name of each path, the last that will do, or else its end."""
+    paths = [folder.resolve().parts[::-1] for folder in folders]
+    for names in zip(*paths, strict=False):
+        if len(set(names)) == len(names):
+            return list(names)
+    longest = max(map(len, paths))
+    ends = [["/".join(path[:n][::-1]) for path in paths] for n in range(1, longest + 1)]
+    return next(some for some in ends if len(set(some)) == len(some))
 
 
 def _label(run: Run) -> str:

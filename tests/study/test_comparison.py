@@ -203,6 +203,11 @@ def test_a_product_of_negative_scores_is_refused_with_the_reason():
     product = WeightedProduct("score", {"latency_ms": 5.0}, alpha=0.0, beta=-0.7, scale=False)
     with pytest.raises(FormulationError, match="positive"):
         compare(problem, {"p": product}, ["random"], 1, 9)
+    # Beside others it is refused with its reason, all its seeds, and they are reported.
+    beside = compare(problem, {"p": product, "s": Single("score")}, ["random"], 2, 9)
+    assert list(beside.entries) == [("s-random", 0), ("s-random", 1)]
+    assert "needs positive scores" in beside.refused["p-random"]
+    assert beside.table["stop_reason"].tolist() == ["exhausted", "exhausted", "refused"]
 
 
 def test_runs_in_which_everything_failed_are_told_and_no_chart_is_empty(tmp_path):

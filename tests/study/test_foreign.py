@@ -65,6 +65,22 @@ def test_gaps_failures_and_other_seeds_are_taken_as_they_are(tmp_path):
     assert "theirs is left out of the tests: it has no run of seed 0." in found.notes
 
 
+def test_results_that_were_rounded_are_taken_and_those_in_other_units_are_not(tmp_path):
+    """Rounded, some are a little better than the exact front."""
+    path = tmp_path / "theirs.csv"
+    rounded = problem().exact_front()[["error", "latency_ms"]].round(3).reset_index(drop=True)
+    assert (rounded["latency_ms"] < problem().exact_front()["latency_ms"].to_numpy()).any()
+    theirs = rounded.assign(method="theirs", seed=0, evaluation=rounded.index + 1)
+    theirs.to_csv(path, index=False)
+    found = compare(problem(), {"s": Single("error")}, ["random"], 1, 9, judge=JUDGE, foreign=[path])
+    assert "theirs" in found.table["method"].tolist()
+    assert not any("another problem" in note for note in found.notes)
+    for factor in (1e-3, 1e-2, 0.98):
+        theirs.assign(latency_ms=rounded["latency_ms"] * factor).to_csv(path, index=False)
+        with pytest.raises(InputError, match="in other units"):
+            compare(problem(), {"s": Single("error")}, ["random"], 1, 9, judge=JUDGE, foreign=[path])
+
+
 GOOD = {"method": ["t", "t"], "seed": [0, 0], "evaluation": [1, 2], "error": [9.5, 9.5], "latency_ms": [3, 4]}
 
 

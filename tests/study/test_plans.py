@@ -213,10 +213,14 @@ def test_a_neighbourhood_is_all_that_differs_in_so_few_genes(radius):
 
 
 def test_a_neighbourhood_too_large_to_hold_is_refused():
+    meter, far = Fake(), TwoStage("score", ["params"], radius=9)
+    problem = toy(meter, space=StageSpace.haenas())
     with pytest.raises(InputError, match="Choose a smaller radius"):
-        compare(
-            toy(space=StageSpace.haenas()), {"t": TwoStage("score", ["params"], radius=9)}, ["random"], 1, 10
-        )
+        compare(problem, {"t": far}, ["random"], 1, 10)
+    assert not meter.asked
+    found = compare(problem, {"t": far, "p": Pareto("score", "params")}, ["random"], 1, 10)
+    assert list(found.entries) == [("p-random", 0)]
+    assert "Choose a smaller radius" in found.refused["t-random"]
 
 
 @pytest.mark.skipif(not os.environ.get("MOO_NAS_DATA"), reason="MOO_NAS_DATA names no folder of tables")

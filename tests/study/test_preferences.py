@@ -9,6 +9,7 @@ from moo_nas.errors import FormulationError, InputError
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic
 from moo_nas.study import fronts
+from problems.additive import Additive
 from tests.fakes import Fake, Guilty
 from tests.spaces_for_tests import tiny_space, wide_space
 
@@ -70,7 +71,7 @@ def test_an_empty_front_has_nothing_near():
     [
         (SCORE, {"score": 1.0}, "value of each objective, score, params; got score"),
         (SCORE, {"score": float("nan"), "params": 1.0}, "'score' must be a finite number"),
-        (SCORE, {"score": "much", "params": 1.0}, "finite number; got 'much'"),
+        (SCORE, {"score": "much", "params": 1.0}, "must be a number; got 'much'"),
         (Constrained("score", {"params": 9000.0}), {"params": 1.0}, "each objective"),
     ],
 )
@@ -129,7 +130,10 @@ def test_fronts_of_nothing_or_of_other_problems_are_refused():
     runs = [search(toy(space=space), budget=5) for space in (wide_space(), tiny_space())]
     with pytest.raises(InputError, match="at least one run"):
         fronts([], {"a": SCORE})
-    with pytest.raises(InputError, match="on 2 spaces"):
+    with pytest.raises(InputError, match=r"different problems.*space"):
         fronts(runs, {"a": SCORE})
+    one, other = (search(Additive(seed=seed), budget=5) for seed in (0, 1))
+    with pytest.raises(InputError, match=r"different problems.*problem.seed is 0 there, 1 here"):
+        fronts([one, other], {"a": Pareto("error", "latency_ms")})
     with pytest.raises(InputError, match="Unknown metric 'latency_ms'"):
         fronts(runs[0], {"a": Pareto("score", "latency_ms")})

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from moo_nas import (
     search,
 )
 from moo_nas.errors import FormulationError, InputError, SpaceError
-from moo_nas.evaluation import Evaluator
+from moo_nas.evaluation import Evaluator, Store
 from moo_nas.formulations import Quantile
 from moo_nas.formulations.described import formulation_of
 from moo_nas.formulations.product import PositiveScale
@@ -31,6 +32,7 @@ from moo_nas.spaces import CellSpace, FlatSpace, Gene, JointSpace, PrunedSpace, 
 from moo_nas.spaces.described import description, parse, space_of
 from moo_nas.study.command import command
 from moo_nas.study.reading import load_comparison
+from moo_nas.study.record import definition_of
 from moo_nas.study.rewrite import report
 from problems.additive import Additive
 from problems.tabular import Table
@@ -198,6 +200,30 @@ def test_several_runs_on_one_problem_are_compared(tmp_path):
     assert {k: v for k, v in contents(tmp_path).items() if not k.startswith("together")} == before
 
 
+def test_runs_that_differ_by_anything_but_the_seed_are_other_methods_named_by_their_folders(tmp_path):
+    asked = {
+        "b20/first": {"budget": 20},
+        "b20/second": {"budget": 20, "seed": 1},
+        "b40/first": {"budget": 40},
+        "still/first": {"budget": 20, "stagnation": 15},
+    }
+    for name, options in asked.items():
+        search(Additive(), algorithm="random", out=tmp_path / name, **options)
+    made = report([tmp_path / name for name in asked], tmp_path / "together")
+    table = pd.read_csv(made / "comparison.csv")
+    methods = [f"pareto-random ({name.split('/')[0]})" for name in asked]
+    assert table["method"].tolist() == methods
+    assert table["seed"].tolist() == [0, 1, 0, 0]
+
+
+def test_the_definition_in_a_record_is_the_one_that_the_store_has(tmp_path):
+    run = search(Additive(), Constrained("error", {"latency_ms": None}), budget=5, out=tmp_path)
+    with closing(Store(tmp_path / "evaluations.sqlite", read_only=True)) as store:
+        kept = store.definition("search")
+    for record in (run.record, Run.load(tmp_path).record):
+        assert definition_of(record) == kept
+
+
 def test_what_cannot_be_reported_is_refused_and_left_alone(tmp_path):
     search(Additive(), budget=5, out=tmp_path / "a")
     search(Additive(), budget=5, seed=1, out=tmp_path / "b")
@@ -211,7 +237,7 @@ def test_what_cannot_be_reported_is_refused_and_left_alone(tmp_path):
         (["nothing"], "There is no folder"),
         (["empty"], "is no run's folder"),
         (["no record"], "is no record of a run"),
-        (["a", "other seed"], "different problems cannot be compared"),
+        (["a", "other seed"], "different problems do not go together"),
         (["a", "copy"], "are the same run"),
     ):
         with pytest.raises(InputError, match=why):
@@ -249,5 +275,9 @@ def test_the_command_that_is_told_makes_the_same_run(tmp_path, monkeypatch):
     assert main([*told.split()[1:], "--jobs", "1", "--out", "b"]) == DONE
     assert (tmp_path / "a" / "front.csv").read_bytes() == (tmp_path / "b" / "front.csv").read_bytes()
     assert np.array_equal(Run.load("a").table.genomes, Run.load("b").table.genomes)
+    stops = {"max_seconds": 1234567.25, "stagnation": 2_000_000, "timeout_s": 60.0}
+    told = command({**Run.load("a").record, **stops})
+    assert told is not None
+    assert "--max-seconds 1234567.25 --stagnation 2000000 --timeout 60 " in told
     own = search(Table(FRAME, ["op", "d"], {"error": "min", "ms": "min"}), budget=3)
     assert command(own.record) is None

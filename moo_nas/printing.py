@@ -106,6 +106,8 @@ def print_comparison(comparison: Comparison, out: Console) -> None:
     out.print(table)
     for method, reason in comparison.refused.items():
         out.print(f"{method}: refused. {reason}")
+    for note in comparison.notes:
+        out.print(note)
     _print_taken(taken(list(comparison.runs.values())), "report.html", out)
     if comparison.folder is not None:
         out.print(f"Files: {comparison.folder}")

@@ -176,7 +176,7 @@ def _ranks(found: Compared) -> list[Html]:
     """Return tests and effect sizes, an indicator at a time."""
     made = []
     for indicator, ranking in found.rankings.items():
-        if ranking.control is None or ranking.nemenyi is None:
+        if ranking.control is None or ranking.nemenyi is None or ranking.table["mean_rank"].nunique() < 2:
             continue
         rows = [
             [
@@ -230,6 +230,8 @@ def _fronts(found: Compared, x: Metric, y: Metric) -> Html:
     """Return what methods found in two metrics, all seeds together, and what share of their runs attains."""
     parts: list[object] = [fronts_plot(found.fronts, x, y, found.metrics)]
     drawn = finite(found.fronts, x.name, y.name)
+    if drawn.empty:
+        return section(f"Best-known fronts: {y.name} and {x.name}", "No run found anything to show here.")
     for metric in (x, y):
         low, high = view(drawn[metric.name])
         if not drawn[metric.name].between(low, high).all():

@@ -178,7 +178,7 @@ def comparison_picture(
         panels[1].set_title("best-known front of all seeds", fontsize=10)
     for axes in panels:
         plain(axes)
-        if not axes.lines:
+        if not any(len(line.get_xdata()) for line in axes.lines):
             note(axes, "nothing to show")
     if methods:
         entries = panels[0].get_legend_handles_labels()

@@ -127,7 +127,7 @@ def convergence_plot(grown: pd.DataFrame, n: int) -> Html:
     figure.add_scatter(
         x=[*grown["evaluation"], n],
         y=[*grown["hypervolume"], last],
-        mode="lines",
+        mode="lines" if int(grown["evaluation"].iloc[0]) < n else "markers",  # of one there is no line
         name="hypervolume of the front so far",
         line={"color": BLUE, "shape": "hv", "width": 2},
         hovertemplate="%{y:.4g} after %{x} evaluations<extra></extra>",

@@ -139,6 +139,6 @@ def _limits(n_seeds: int, n_methods: int, p: Sequence[float] | FloatArray) -> li
     if least <= ALPHA or np.nanmin(p) <= ALPHA:
         return []
     return [
-        f"With {n_seeds} seeds and {n_methods} methods Wilcoxon's p after Holm is at least {least:.2g}: no "
-        f"difference between two methods can be told from chance at {ALPHA:g}."
+        f"With {n_seeds} seeds and {n_methods} methods Wilcoxon's p after Holm is at least {least:.3g}: it "
+        f"cannot tell a single method from the best at {ALPHA:g}, whatever other tests say."
     ]

@@ -264,7 +264,29 @@ class Comparison:
     def notes(self) -> tuple[str, ...]:
         """What a reader has to know before believing the tables."""
         found = [note for ranking in self.rankings.values() for note in ranking.notes]
-        return tuple(dict.fromkeys([*self._yard.notes, *found]))
+        return tuple(dict.fromkeys([*self._unmet(), *self._unequal(), *self._yard.notes, *found]))
+
+    def _unmet(self) -> list[str]:
+        """Say of which methods there are runs that found nothing they were asked for."""
+        if "stop_reason" not in self.table:
+            return []
+        runs = self.table.groupby("method", sort=False)["stop_reason"]
+        return [
+            f"In {n} of {len(reasons)} runs of {method} nothing was measured and within its limits; all that "
+            "they evaluated is judged nevertheless."
+            for method, reasons in runs
+            if (n := int((reasons == "infeasible").sum()))
+        ]
+
+    def _unequal(self) -> list[str]:
+        """Say so where runs evaluated unequally many."""
+        counts = sorted({entry.n_evaluations for entry in self.entries.values()})
+        if len(counts) < 2:
+            return []
+        return [
+            f"The runs have unequal numbers of evaluations, from {counts[0]} to {counts[-1]}: the tables are "
+            "of all that each evaluated, the curves compare at equal numbers."
+        ]
 
     def _evaluated(self) -> pd.DataFrame:
         """Return the judge's metrics of every valid row of every entry."""

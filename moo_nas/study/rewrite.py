@@ -44,7 +44,8 @@ def report(
     if len(folders) == 1:
         if out is not None or objectives is not None:
             raise InputError(
-                "The report of one folder is written there, as it was asked for: leave out options."
+                "The report of one folder is written there, as it was asked for: out and objectives are of "
+                "several runs."
             )
         return _again(folders[0])
     for folder in folders:
@@ -83,6 +84,11 @@ def _again(folder: Path) -> Path:
             with locked(folder) as files:
                 publish_comparison(comparison, files)
             return folder
+    if (folder / "comparison.csv").exists() and not (folder / STORE).exists():
+        raise InputError(
+            f"{folder} compares runs of other folders: name these again, moo-nas report RUN RUN --out "
+            f"{folder}."
+        )
     run = load_run(folder)
     with locked(folder) as files:
         publish_run(run, files)

@@ -157,7 +157,7 @@ def test_one_seed_is_reported_and_not_tested():
     assert found.ranks["p"].isna().all()
     assert any(note.startswith("One seed:") for note in found.notes)
     two = compare(toy(), ASKED, ["random"], 2, 8)
-    assert any("no difference between two methods can be told from chance" in note for note in two.notes)
+    assert any("it cannot tell a single method from the best" in note for note in two.notes)
 
 
 def test_a_reference_point_is_stated_and_used():
@@ -276,3 +276,30 @@ def test_its_tables_are_files(tmp_path):
         read = pd.read_csv(tmp_path / f"{name}.csv")
         assert list(read) == list(getattr(found, name))
         assert len(read) == len(getattr(found, name)) > 0
+
+
+def test_it_is_said_where_runs_met_no_limit_or_are_of_unequal_length(tmp_path):
+    asked = {"tight": Constrained("score", {"params": 1.0}), "pareto": JUDGE}
+    found = compare(toy(), asked, ["nsga2"], seeds=2, budget=8, out=tmp_path)
+    (said,) = [note for note in found.notes if "within its limits" in note]
+    assert said.startswith("In 2 of 2 runs of tight-nsga2 nothing was measured")
+    assert said in (tmp_path / "report.html").read_text()
+    assert not any("unequal" in note for note in found.notes)
+    rows = pd.DataFrame({"method": "theirs", "seed": 0, "evaluation": [1, 2], "score": 0.5, "params": 1e4})
+    rows.to_csv(tmp_path / "theirs.csv", index=False)
+    both = compare(toy(), {"pareto": JUDGE}, ["nsga2"], 1, 8, foreign=[tmp_path / "theirs.csv"])
+    assert any("unequal numbers of evaluations, from 2 to 8" in note for note in both.notes)
+
+
+def test_a_comparison_in_which_nothing_could_be_measured_says_so_and_draws_no_empty_plot(tmp_path):
+    compare(
+        toy(failing=1.0),
+        {"one": JUDGE, "two": Constrained("score", {"params": 1e9})},
+        ["nsga2"],
+        3,
+        8,
+        out=tmp_path,
+    )
+    page = (tmp_path / "report.html").read_text()
+    assert "No run found anything to show here." in page
+    assert "has the best mean rank" not in page

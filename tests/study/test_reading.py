@@ -210,6 +210,8 @@ def test_runs_that_differ_by_anything_but_the_seed_are_other_methods_named_by_th
     for name, options in asked.items():
         search(Additive(), algorithm="random", out=tmp_path / name, **options)
     made = report([tmp_path / name for name in asked], tmp_path / "together")
+    with pytest.raises(InputError, match="compares runs of other folders"):
+        report([made])
     table = pd.read_csv(made / "comparison.csv")
     methods = [f"pareto-random ({name.split('/')[0]})" for name in asked]
     assert table["method"].tolist() == methods

@@ -96,7 +96,11 @@ def print_comparison(comparison: Comparison, out: Console) -> None:
     """Print the methods of a comparison, best first."""
     means = ["hypervolume", "front_size", *(f"best_{m}" for m in comparison.judge.metrics)]
     ran = comparison.table[comparison.table["stop_reason"] != "refused"]
-    table = Table("method", "runs", *means, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    # Of numbers a heading may break, of methods no name.
+    table.add_column("method", min_width=max((len(str(method)) for method in ran["method"]), default=0))
+    for heading in ("runs", *means):
+        table.add_column(heading.replace("_", " "))
     grouped = ran.groupby("method", sort=False)
     for method, medians in grouped[means].median().sort_values("hypervolume", ascending=False).iterrows():
         table.add_row(

@@ -81,9 +81,16 @@ def test_on_the_command_line_the_device_is_a_column(tmp_path, capsys):
     asked = ["search", "nasbench201-devices", "--budget", "30", "--jobs", "1", "--out", str(tmp_path / "run")]
     assert main(asked) == DONE
     printed = capsys.readouterr().out.splitlines()
-    (heading,) = [number for number, line in enumerate(printed) if line.startswith("device ")]
-    assert printed[heading].split() == ["device", "val_error", "latency_ms", "energy_mj", "architecture"]
-    assert printed[heading + 1].split()[0] in DEVICES
+    (heading,) = [number for number, line in enumerate(printed) if line.startswith("number ")]
+    assert printed[heading].split() == [
+        "number",
+        "device",
+        "val_error",
+        "latency_ms",
+        "energy_mj",
+        "architecture",
+    ]
+    assert printed[heading + 1].split()[1] in DEVICES
     assert list(pd.read_csv(tmp_path / "run" / "front.csv")["device"].drop_duplicates()) != []
 
 

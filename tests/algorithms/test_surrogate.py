@@ -209,6 +209,6 @@ def test_features_are_standard_and_known_metrics_that_repeat_another_are_left_ou
 
 
 def test_settings_that_cannot_be_are_refused():
-    for options in ({"n_initial": 1}, {"batch_size": 0}):
-        with pytest.raises(InputError, match="n_initial >= 2"):
+    for options in ({"n_initial": 1}, {"batch_size": 0}, {"n_initial": 4.5}):
+        with pytest.raises(InputError, match=f"{next(iter(options))} must be a whole number"):
             SurrogateSearch(**options)

@@ -15,7 +15,7 @@ from moo_nas.algorithms.surrogate.candidates import Source, evenly
 from moo_nas.algorithms.surrogate.improvement import Normal
 from moo_nas.algorithms.unseen import Unseen, next_step, population
 from moo_nas.arrays import BoolArray, IntArray
-from moo_nas.errors import InputError
+from moo_nas.errors import InputError, whole_number
 from moo_nas.formulations.base import WORST
 from moo_nas.problem import NASProblem
 
@@ -59,12 +59,8 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         self, n_initial: int = 10, batch_size: int = 1, free_metrics: bool = True, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if n_initial < 2 or batch_size < 1:
-            raise InputError(
-                f"Surrogate search needs n_initial >= 2 and batch_size >= 1; got {n_initial}, {batch_size}."
-            )
-        self.n_initial = n_initial
-        self.batch_size = batch_size
+        self.n_initial = whole_number("n_initial must be a whole number", n_initial, 2)
+        self.batch_size = whole_number("batch_size must be a whole number", batch_size, 1)
         self.free_metrics = free_metrics
 
     def _setup(self, problem: Any, warm_start: IntArray | None = None, **kwargs: Any) -> None:

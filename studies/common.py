@@ -1,6 +1,8 @@
-"""What the studies share: their options, and where their results go."""
+"""What the studies share: their options, where their results go, and a clock."""
 
 import argparse
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,3 +83,10 @@ def arguments(description: str | None) -> Options:
     """Return the options of the command line."""
     given = parser(description).parse_args()
     return Options(given.smoke, given.jobs)
+
+
+def clock(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Return a call's seconds and its result."""
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result

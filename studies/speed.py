@@ -1,4 +1,4 @@
-"""How fast are the proxies' shared pass, the analytic costs, and the optimiser itself?
+"""How fast are the proxies' shared pass and the analytic costs?
 
 Figures, each measured in this one run, ratios side by side:
 
@@ -9,31 +9,21 @@ Figures, each measured in this one run, ratios side by side:
 3.  fvcore's seconds for the FLOPs alone of a network that is there already (FlopCountAnalysis, 96 px, the
     median of networks), over those that all analytic costs of one of a million HaeNAS genomes take. Both must
     count the same multiply-accumulates. Asked: at least 100,000.
-4.  The optimiser's own seconds per evaluation at population 100, the problem answering at once,
-    against pymoo's NSGA-II (its defaults) on the same problem, 2,000 evaluations. Asked: at most 0.6.
-5.  The same over 10,000 evaluations, Optuna's NSGA-II over ours. Asked: at least 20.
 
 Run:     python studies/speed.py [--smoke]   (with fvcore: pip install -e .[test])
-Takes:   5 minutes, 20 s with --smoke.
+Takes:   2 minutes, 15 s with --smoke.
 Writes:  studies/results/speed.csv (runs/smoke/results/speed.csv with --smoke).
 """
 
 import copy
-import time
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import optuna
 import pandas as pd
 import torch
-from common import arguments
+from common import arguments, clock
 from fvcore.nn import FlopCountAnalysis
-from pymoo.algorithms.moo import nsga2
-from pymoo.core.problem import Problem
 from torch import Tensor, nn
 
-from moo_nas.algorithms import NSGA2
 from moo_nas.meters import Analytic
 from moo_nas.meters.proxies import score_network
 from moo_nas.meters.proxies.inputs import load_batch
@@ -118,53 +108,6 @@ def fvcore_seconds(n_networks: int) -> float:
     return float(np.median(taken))
 
 
-class Instant(Problem):
-    """A problem that answers at once: two conflicting sums over the genes."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            n_var=SPACE.n_var, n_obj=2, xl=np.zeros(SPACE.n_var), xu=SPACE.n_choices - 1.0, vtype=int
-        )
-        self.space = SPACE
-        self._weights = np.random.default_rng(0).normal(size=(SPACE.n_var, 2))
-
-    def _evaluate(self, x: Any, out: dict[str, Any], *args: Any, **kwargs: Any) -> None:
-        out["F"] = np.rint(x) @ self._weights
-
-
-def optimiser_seconds(make: Callable[[], Any], n_evaluations: int) -> float:
-    """Return an algorithm's own seconds per evaluation."""
-    algorithm = make()
-    algorithm.setup(Instant(), termination=("n_eval", n_evaluations), seed=0, verbose=False)
-    seconds, _ = clock(algorithm.run)
-    return seconds / algorithm.evaluator.n_eval
-
-
-def optuna_seconds(n_evaluations: int) -> float:
-    """Return the seconds per evaluation of Optuna's NSGA-II on the same problem."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sampler = optuna.samplers.NSGAIISampler(population_size=100, seed=0)
-    study = optuna.create_study(directions=["minimize"] * 2, sampler=sampler)
-    problem = Instant()
-    n_choices = dict(zip((gene.name for gene in SPACE.genes), SPACE.n_choices.tolist(), strict=True))
-
-    def search() -> None:
-        for _ in range(n_evaluations):
-            trial = study.ask()
-            genome = [trial.suggest_int(name, 0, n - 1) for name, n in n_choices.items()]
-            study.tell(trial, problem.evaluate(np.array(genome)).tolist())
-
-    seconds, _ = clock(search)
-    return seconds / n_evaluations
-
-
-def clock(call: Callable[[], Any]) -> tuple[float, Any]:
-    """Return a call's seconds and its result."""
-    start = time.perf_counter()
-    result = call()
-    return time.perf_counter() - start, result
-
-
 def main() -> None:
     """Run the study."""
     options = arguments(__doc__)
@@ -174,13 +117,6 @@ def main() -> None:
     n_genomes = 100_000 if options.smoke else 1_000_000
     rates = {name: genomes_a_second(space, n_genomes, 5) for name, space in SPACES.items()}
     counting = fvcore_seconds(3 if options.smoke else 20)
-    pairs = [
-        [optimiser_seconds(lambda c=cls: c(pop_size=100), 2_000) for cls in (NSGA2, nsga2.NSGA2)]
-        for _ in range(3 if options.smoke else 15)
-    ]
-    ours, theirs = np.median(pairs, axis=0)
-    n_many = 500 if options.smoke else 10_000
-    many, optunas = optimiser_seconds(lambda: NSGA2(pop_size=100), n_many), optuna_seconds(n_many)
     table = pd.DataFrame(
         [
             ("three proxies: one pass / separate passes", shared / separate, "<= 0.5"),
@@ -193,16 +129,12 @@ def main() -> None:
                 counting * rates["HaeNAS"][0],
                 ">= 100000",
             ),
-            ("optimiser seconds per evaluation: ours / pymoo's NSGA-II", ours / theirs, "<= 0.6"),
-            (f"the same over {n_many} evaluations: Optuna's NSGA-II / ours", optunas / many, ">= 20"),
         ],
         columns=["figure", "measured", "asked"],
     )
     print(table.to_string(index=False, float_format="%.3f"))
     print("first calls:", ", ".join(f"{name} {first:.2f} s" for name, (_, first) in rates.items()))
     print(f"fvcore: {1e3 * counting:.0f} ms per architecture")
-    print(f"optimiser: {1e6 * ours:.0f} against {1e6 * theirs:.0f} microseconds per evaluation of pymoo's")
-    print(f"over {n_many}: {1e6 * many:.0f} against {1e6 * optunas:.0f} microseconds of Optuna's")
     target = options.results / "speed.csv"
     table.to_csv(target, index=False)
     print(f"Results: {target}")

@@ -14,7 +14,7 @@ NAMES = sorted(path.stem for path in STUDIES.glob("*.py") if path.stem not in SH
 
 
 # Those that read benchmark tables.
-WITH_DATA = ("compare_algorithms", "figure5", "hardware_predictors", "proxy_correlation")
+WITH_DATA = ("compare_algorithms", "figure5", "hardware_predictors", "proxy_correlation", "search_speed")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,6 +1,5 @@
 """Aging (regularised) evolution, of one objective or several."""
 
-from typing import Any
 
 import numpy as np
 
@@ -30,6 +29,8 @@ class AgingEvolution(Genetic):
         batch_size: How many children a step, each of a tournament of its own, evaluated in
             parallel; 1 is the algorithm as printed.
         mutation_probability: Of each gene to change beside the one that does for sure.
+        n_even: How many of the first networks are spread evenly; by default a quarter of ``pop_size``, 5 at
+            most. With 0 all are random, as printed.
 
     References:
         E. Real, A. Aggarwal, Y. Huang, Q. Le. Regularized Evolution for Image Classifier
@@ -42,11 +43,11 @@ class AgingEvolution(Genetic):
         sample_size: int = 10,
         batch_size: int = 4,
         mutation_probability: float = 0.0,
-        **kwargs: Any,
+        n_even: int | None = None,
     ) -> None:
         self.sample_size = whole_number("sample_size must be a whole number", sample_size, 1)
         self.batch_size = whole_number("batch_size must be a whole number", batch_size, 1)
-        super().__init__(pop_size, batch_size, 0.0, mutation_probability, **kwargs)
+        super().__init__(pop_size, batch_size, 0.0, mutation_probability, n_even)
 
     def _survivors(self) -> IntArray:
         n = len(self.f)  # in the order they were born

@@ -24,6 +24,7 @@ class CTAEA(Genetic):
         n_offsprings: How many children a step; by default a quarter of ``pop_size``, half of a large one.
         crossover_probability: Of a child to have two parents rather than one.
         mutation_probability: Of each gene to change beside the one that does for sure.
+        n_even: How many of the first networks are spread evenly; by default ``pop_size`` / 4, at most 5.
 
     References:
         K. Li, R. Chen, G. Fu, X. Yao. Two-Archive Evolutionary Algorithm for Constrained

@@ -19,7 +19,9 @@ class Genetic(Algorithm):  # type: ignore[misc]  # pymoo is untyped
 
     Each step makes ``n_offsprings`` children: parents win binary tournaments, a child is the
     uniform crossover of two (or a copy of one) that is then mutated, and no network is proposed
-    twice. The first step is the warm start, filled up with random networks to ``pop_size``.
+    twice. The first step is the warm start, filled up to ``pop_size``: with ``n_even`` networks of which
+    all genes are at their first choice, all at their last, or all equally far between (in many spaces
+    the cheapest, the dearest, and what one operator makes alone), then with random ones.
 
     Args:
         pop_size: How many survive a step.
@@ -28,6 +30,7 @@ class Genetic(Algorithm):  # type: ignore[misc]  # pymoo is untyped
             for a child.
         crossover_probability: Of a child to have two parents rather than one.
         mutation_probability: Of each gene to change beside the one that does for sure.
+        n_even: How many of the first networks are spread evenly; by default ``pop_size`` / 4, at most 5.
 
     Attributes:
         genomes: The population's, ``(n, n_var)``.
@@ -40,11 +43,11 @@ class Genetic(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         self,
         pop_size: int = 16,
         n_offsprings: int | None = None,
-        crossover_probability: float = 0.9,
+        crossover_probability: float = 0.5,
         mutation_probability: float = 0.0,
-        **kwargs: Any,
+        n_even: int | None = None,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__()
         check_number("crossover_probability", crossover_probability, 0, 1)
         check_number("mutation_probability", mutation_probability, 0, 1)
         least = 2 if crossover_probability > 0 else 1  # parents
@@ -52,6 +55,9 @@ class Genetic(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         if n_offsprings is None:
             n_offsprings = max(self.pop_size // (4 if self.pop_size <= 32 else 2), 1)
         self.n_offsprings = whole_number("n_offsprings must be a whole number", n_offsprings, 1)
+        if n_even is None:
+            n_even = min(self.pop_size // 4, 5)
+        self.n_even = whole_number("n_even must be a whole number", n_even, 0)
         self.crossover_probability = crossover_probability
         self.mutation_probability = mutation_probability
         self.pop: Population
@@ -63,7 +69,7 @@ class Genetic(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         self.f, self.violation = np.empty((0, problem.n_obj)), np.empty(0)
 
     def _initialize_infill(self) -> Population | None:
-        return population(self._unseen.first(self.pop_size, self.random_state))
+        return population(self._unseen.first(self.pop_size, self.random_state, self.n_even))
 
     def _initialize_advance(self, infills: Population | None = None, **kwargs: Any) -> None:
         self.pop = Population.empty()

@@ -56,10 +56,9 @@ class HardwareAwareAging(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         voters: Sequence[str] | None = None,
         recorder: str | None = None,
         mutation_probability: float = 0.0,
-        **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        if isinstance(voters, str) or (voters is not None and not voters):
+        super().__init__()
+        if voters is not None and (isinstance(voters, str) or not isinstance(voters, Sequence) or not voters):
             raise InputError(f"HAE needs a sequence of voters, at least one; got {voters!r}.")
         check_number("mutation_probability", mutation_probability, 0, 1)
         self.pop_size = whole_number("pop_size must be a whole number", pop_size, 1)

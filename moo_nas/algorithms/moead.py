@@ -27,6 +27,7 @@ class MOEAD(Genetic):
         n_replaced: How many networks a child can replace.
         crossover_probability: Of a child to have two parents rather than one.
         mutation_probability: Of each gene to change beside the one that does for sure.
+        n_even: How many of the first networks are spread evenly; by default ``pop_size`` / 4, at most 5.
 
     References:
         Q. Zhang, H. Li. MOEA/D: A Multiobjective Evolutionary Algorithm Based on Decomposition.
@@ -42,11 +43,11 @@ class MOEAD(Genetic):
         n_neighbours: int = 5,
         neighbour_probability: float = 0.9,
         n_replaced: int = 2,
-        crossover_probability: float = 0.9,
+        crossover_probability: float = 0.5,
         mutation_probability: float = 0.0,
-        **kwargs: Any,
+        n_even: int | None = None,
     ) -> None:
-        super().__init__(pop_size, n_offsprings, crossover_probability, mutation_probability, **kwargs)
+        super().__init__(pop_size, n_offsprings, crossover_probability, mutation_probability, n_even)
         check_number("neighbour_probability", neighbour_probability, 0, 1)
         self.n_neighbours = whole_number("n_neighbours must be a whole number", n_neighbours, 1)
         self.neighbour_probability = neighbour_probability

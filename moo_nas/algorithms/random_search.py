@@ -20,8 +20,8 @@ class RandomSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         batch_size: How many are evaluated at a time.
     """
 
-    def __init__(self, batch_size: int = 20, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, batch_size: int = 20) -> None:
+        super().__init__()
         self.batch_size = whole_number("batch_size must be a whole number", batch_size, 1)
 
     def _setup(self, problem: Any, warm_start: IntArray | None = None, **kwargs: Any) -> None:

@@ -34,6 +34,7 @@ class RNSGA2(Elitist):
         n_offsprings: How many children a step; by default a quarter of ``pop_size``, half of a large one.
         crossover_probability: Of a child to have two parents rather than one.
         mutation_probability: Of each gene to change beside the one that does for sure.
+        n_even: How many of the first networks are spread evenly; by default ``pop_size`` / 4, at most 5.
 
     Raises:
         InputError: A text that is no wish, a negative epsilon; when it is set up, a wish that has not a
@@ -54,11 +55,11 @@ class RNSGA2(Elitist):
         epsilon: float = 0.001,
         pop_size: int = 16,
         n_offsprings: int | None = None,
-        crossover_probability: float = 0.9,
+        crossover_probability: float = 0.5,
         mutation_probability: float = 0.0,
-        **kwargs: Any,
+        n_even: int | None = None,
     ) -> None:
-        super().__init__(pop_size, n_offsprings, crossover_probability, mutation_probability, **kwargs)
+        super().__init__(pop_size, n_offsprings, crossover_probability, mutation_probability, n_even)
         check_number("epsilon", epsilon)
         self.wishes = _read(wishes)
         self.epsilon = epsilon

@@ -27,6 +27,7 @@ class RVEA(Elitist):
         horizon: After how many evaluations it is punished in full.
         crossover_probability: Of a child to have two parents rather than one.
         mutation_probability: Of each gene to change beside the one that does for sure.
+        n_even: How many of the first networks are spread evenly; by default ``pop_size`` / 4, at most 5.
 
     References:
         R. Cheng, Y. Jin, M. Olhofer, B. Sendhoff. A Reference Vector Guided Evolutionary Algorithm
@@ -39,11 +40,11 @@ class RVEA(Elitist):
         n_offsprings: int | None = None,
         alpha: float = 2.0,
         horizon: int = 200,
-        crossover_probability: float = 0.9,
+        crossover_probability: float = 0.5,
         mutation_probability: float = 0.0,
-        **kwargs: Any,
+        n_even: int | None = None,
     ) -> None:
-        super().__init__(pop_size, n_offsprings, crossover_probability, mutation_probability, **kwargs)
+        super().__init__(pop_size, n_offsprings, crossover_probability, mutation_probability, n_even)
         check_number("alpha", alpha)
         self.alpha = alpha
         self.horizon = whole_number("horizon must be a whole number", horizon, 1)

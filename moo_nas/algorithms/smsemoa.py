@@ -23,6 +23,7 @@ class SMSEMOA(Elitist):
         n_offsprings: How many children a step; by default a quarter of ``pop_size``, half of a large one.
         crossover_probability: Of a child to have two parents rather than one.
         mutation_probability: Of each gene to change beside the one that does for sure.
+        n_even: How many of the first networks are spread evenly; by default ``pop_size`` / 4, at most 5.
 
     References:
         N. Beume, B. Naujoks, M. Emmerich. SMS-EMOA: Multiobjective Selection Based on Dominated

@@ -42,10 +42,19 @@ class Unseen:
         members = getattr(getattr(problem, "evaluator", None), "pool", None)
         self._pool = None if members is None else _Pool(np.unique(space.canonical(members), axis=0))
 
-    def first(self, n: int, rng: np.random.Generator) -> IntArray:
-        """Return the warm start, and random genomes after it where it has fewer than ``n``."""
+    def first(self, n: int, rng: np.random.Generator, n_even: int = 0) -> IntArray:
+        """Return the warm start, and where it has fewer than ``n`` genomes others after it.
+
+        Args:
+            n: How many genomes in all, at least.
+            rng: What draws the random ones.
+            n_even: How many of the others, at most, are spread evenly (:func:`evenly`) and come first.
+        """
         found: list[IntArray] = []
         self._keep(self.warm_start, found, rng)
+        n_even = min(n_even, n - len(found))
+        if n_even > 0:
+            self._keep(self.space.canonical(evenly(self.space, n_even)), found, rng)
         return np.concatenate([self._matrix(found), self.sample(max(n - len(found), 0), rng)])
 
     def sample(self, n: int, rng: np.random.Generator) -> IntArray:
@@ -114,6 +123,18 @@ class Unseen:
 
     def _matrix(self, genomes: list[IntArray]) -> IntArray:
         return np.array(genomes, dtype=np.int64).reshape(-1, self.space.n_var)
+
+
+def evenly(space: SearchSpace, n: int) -> IntArray:
+    """Return ``n`` genomes whose genes are all equally far from their first choice to their last.
+
+    Example:
+        >>> from moo_nas.spaces import CellSpace
+        >>> evenly(CellSpace.nasbench201(), 3).tolist()
+        [[0, 0, 0, 0, 0, 0], [2, 2, 2, 2, 2, 2], [4, 4, 4, 4, 4, 4]]
+    """
+    share = np.linspace(0.0, 1.0, n)[:, None]
+    return np.rint(share * (space.n_choices - 1)).astype(np.int64)
 
 
 class _Pool:

@@ -105,11 +105,9 @@ def test_a_positive_outcome_is_believed_on_its_logarithm_and_any_other_as_it_is(
     signed.learn(features, targets)
     for outcome in (positive, signed):
         outcome.track(features)
-    assert positive.is_log
-    assert not signed.is_log
     assert positive.belief.mean == pytest.approx(10 * signed.belief.mean, abs=0.01)
-    assert not positive.takes(np.array([0.0]))
-    assert signed.takes(np.array([0.0]))
+    assert not positive.takes(np.array([-1.0]))
+    assert signed.takes(np.array([-1.0]))
 
 
 def test_doubted_features_matter_only_if_they_explain_much():

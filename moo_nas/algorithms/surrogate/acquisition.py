@@ -28,9 +28,10 @@ class Acquisition:
         fronts = front(np.concatenate([front(observed), predicted]))
         self._least = fronts.min(axis=0)
         width = np.ptp(fronts, axis=0)
-        self._width = np.where(width > 1e-12, width, 1.0)
+        self._width = np.where(width > 1e-12 * np.abs(fronts).max(axis=0), width, 1.0)
         self._front = (front(observed) - self._least) / self._width
-        self._reference = np.full(fronts.shape[1], 1 + _MARGIN)
+        # One objective has no box: all that is better than the best observed counts.
+        self._reference = np.full(fronts.shape[1], 1 + _MARGIN if fronts.shape[1] > 1 else np.inf)
 
     def add(self, f: FloatArray) -> None:
         """Take objectives ``(n_obj,)`` for observed."""

@@ -9,6 +9,7 @@ from scipy.special import ndtr
 from moo_nas.algorithms.surrogate.candidates import Candidates, together
 from moo_nas.algorithms.surrogate.improvement import Belief, Exact, Normal
 from moo_nas.algorithms.surrogate.outcome import Outcome
+from moo_nas.algorithms.surrogate.scale import least_positive, logarithm
 from moo_nas.arrays import BoolArray, FloatArray, IntArray
 
 Believe = Callable[[Outcome], Normal]
@@ -79,13 +80,13 @@ class Beliefs:
         self._n_obj = n_obj
         self._outcomes = {int(column): Outcome(groups, n_doubted) for column in np.flatnonzero(~known)}
         self._failing: Outcome | None = None
-        self._log_known = np.zeros(len(known), dtype=bool)
+        self._least_known: list[float | None] = [None] * len(known)
         self._n_valid = self._n = 0
 
     def learn(self, seen: Observations) -> None:
         """Learn from all observations; at least two have not failed."""
         valid, columns = ~seen.failed, seen.columns
-        self._log_known = self._known & (columns[valid] > 0).all(axis=0)
+        self._least_known = [least_positive(column) for column in columns[valid].T]
         for column, outcome in self._outcomes.items():
             outcome.learn(seen.candidates.features[valid], columns[valid, column])
         if seen.failed.any():
@@ -209,8 +210,8 @@ class Beliefs:
     def _scaled(self, values: FloatArray, column: int) -> FloatArray:
         if not self._known[column]:
             return self._outcomes[column].scaled(values)
-        # What is not positive, where all that was observed is, is better than anything else.
-        return np.log(np.maximum(values, 1e-300)) if self._log_known[column] else values
+        least = self._least_known[column]
+        return values if least is None else logarithm(values, least)
 
     def _all(self) -> list[Outcome]:
         return [*self._outcomes.values(), *([] if self._failing is None else [self._failing])]

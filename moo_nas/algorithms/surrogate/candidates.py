@@ -11,7 +11,6 @@ from moo_nas.algorithms.surrogate.known import Known
 from moo_nas.algorithms.unseen import Unseen
 from moo_nas.arrays import BoolArray, FloatArray, IntArray
 from moo_nas.problem import NASProblem
-from moo_nas.spaces import SearchSpace
 
 ENUMERATED = 20_000  # genomes of a space, or pool, that are all looked at
 _POPULATION = 1000  # random ones that features are standardised on
@@ -109,6 +108,9 @@ class Source:
         made = [self.of(self._random(_RANDOM, rng))]
         parents = together([observed, made[0]])
         for _ in range(_ROUNDS):
+            parents = self._measurable(parents)
+            if len(parents) == 0:
+                break
             place = priority(*expect(parents), rng)
             parents = parents.rows(np.flatnonzero(place < _PARENTS))
             children = self.of(self._vary(parents.genomes, rng))
@@ -137,6 +139,8 @@ class Source:
         if self._space.size <= ENUMERATED:
             axes = np.indices(tuple(self._space.n_choices)).reshape(self._space.n_var, -1)
             return np.unique(self._space.canonical(axes.T.astype(np.int64)), axis=0)
+        if self._space.n_distinct <= ENUMERATED:
+            return np.unique([self._space.distinct_at(i) for i in range(self._space.n_distinct)], axis=0)
         return None
 
     def _random(self, n: int, rng: np.random.Generator) -> IntArray:
@@ -151,18 +155,6 @@ class Source:
         mated = rng.random((_CHILDREN, 1)) < 0.5
         children = np.where(mated, uniform_crossover(parents[first], parents[second], rng), parents[first])
         return np.unique(self._space.canonical(self._mutation(children, rng)), axis=0)
-
-
-def evenly(space: SearchSpace, n: int) -> IntArray:
-    """Return ``n`` genomes whose genes are all equally far from their first choice to their last.
-
-    Example:
-        >>> from moo_nas.spaces import CellSpace
-        >>> evenly(CellSpace.nasbench201(), 3).tolist()
-        [[0, 0, 0, 0, 0, 0], [2, 2, 2, 2, 2, 2], [4, 4, 4, 4, 4, 4]]
-    """
-    share = np.linspace(0.0, 1.0, n)[:, None]
-    return np.rint(share * (space.n_choices - 1)).astype(np.int64)
 
 
 def _nearest(pool: IntArray, parents: IntArray, rng: np.random.Generator) -> IntArray:

@@ -1,9 +1,11 @@
 """What a model sees of a genome: its genes, the network's structure, and what is known of it for free."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from moo_nas.algorithms.surrogate.scale import least_positive, logarithm
 from moo_nas.arrays import BoolArray, FloatArray, IntArray
 from moo_nas.spaces import CellSpace, SearchSpace
 from moo_nas.spaces.graph import operation, pairs
@@ -17,11 +19,10 @@ class Features:
     """Features of genomes as a matrix, in groups of columns that a model weighs together.
 
     Genes: of a categorical one a column a choice (of very many, 64 random numbers a choice), of an ordinal
-    one its number. Genes with the same
-    choices together: how many have each choice, or their mean. Of cells, the operations of edges that
-    matter, and the paths from input to output. Metrics known before evaluation, as logarithms where
-    all are positive; one that tells nothing beside another is left out. Each group has a mean
-    squared length of one over the population.
+    one its number. Genes with the same choices together: how many have each choice, or their mean. Of
+    cells, the operations of edges that matter, and the paths from input to output. Metrics known before
+    evaluation, as logarithms where none is negative and most are positive; one that tells nothing beside
+    another is left out. Each group has a mean squared length of one over the population.
 
     Args:
         space: Of the genomes.
@@ -79,7 +80,8 @@ class _Metrics:
         finite = np.where(np.isfinite(free), free, np.nan)
         self._columns = np.flatnonzero(np.isfinite(finite).any(axis=0))
         finite = finite[:, self._columns]
-        self._log = np.array([bool((c[np.isfinite(c)] > 0).all()) for c in finite.T], dtype=bool)
+        least = [least_positive(column[np.isfinite(column)]) for column in finite.T]
+        self._least = np.array([np.nan if value is None else value for value in least])
         scaled = self._on_scale(finite)
         self._median = np.nanmedian(scaled, axis=0) if len(self._columns) else np.empty(0)
         self._spread = np.nanstd(scaled, axis=0) if len(self._columns) else np.empty(0)
@@ -104,9 +106,8 @@ class _Metrics:
 
     def _on_scale(self, free: FloatArray) -> FloatArray:
         scaled = np.where(np.isfinite(free), free, np.nan)
-        # What is not positive, where all of the population were, is as good as unknown.
-        positive = np.where(scaled > 0, scaled, np.nan)
-        return np.where(self._log, np.log(positive), scaled)
+        is_linear = np.isnan(self._least) | np.isnan(scaled)
+        return np.where(is_linear, scaled, logarithm(scaled, self._least))
 
     def _standard(self, scaled: FloatArray) -> FloatArray:
         standard = np.clip((scaled - self._median) / self._spread, -_FAR, _FAR)
@@ -117,11 +118,16 @@ def _gene(space: SearchSpace, gene: int, genomes: IntArray) -> FloatArray:
     """Return a gene as columns: a categorical one's choices, an ordinal one's number."""
     column, n = genomes[:, [gene]], int(space.n_choices[gene])
     if space.categorical[gene] and n > _MANY:
-        # Random directions are all about as far from each other as columns of their own would be.
-        return np.random.default_rng(0).standard_normal((n, _DIRECTIONS))[genomes[:, gene]]
+        return _directions(n)[genomes[:, gene]]
     if space.categorical[gene]:
         column = column == np.arange(n)
     return column.astype(np.float64)
+
+
+@cache
+def _directions(n: int) -> FloatArray:
+    """Return a row of random numbers a choice: all about as far from each other as columns of their own."""
+    return np.random.default_rng(0).standard_normal((n, _DIRECTIONS))
 
 
 def _alike(space: SearchSpace, genomes: IntArray) -> list[FloatArray]:

@@ -21,7 +21,8 @@ _WEIGHTS, _TOGETHER, _EACH, _DOUBT = 0.5, 1.0, 1.5, 0.02
 # Means and spreads of the signal's variance and the noise's.
 _VARIANCES = ((0.0, 1.0), (-6.0, 1.5))
 _BOUND = 4.0  # spreads
-_MANY = 4000  # candidates
+_MANY = 4000  # candidates from which on they are in single precision,
+_EXACT_FROM = 250  # but not of as many observations: these leave spreads too small for it
 _SEARCHED = 400  # points at most, that hyper-parameters are found on
 
 
@@ -161,19 +162,23 @@ class ConditionedProcess:
     def track(self, features: FloatArray) -> None:
         """Keep the predictions at candidates ``(m, d)`` up to date from here on.
 
-        Of more than 4,000 they are in single precision, in half the time, until fewer are kept.
+        Of more than 4,000 they are in single precision, in half the time, until fewer are kept or there
+        are 250 observations.
         """
         self._candidates = self._scaled(features)
-        self._compute(np.float32 if len(features) > _MANY else np.float64)
+        self._compute(self._precision_for(len(features)))
 
     def keep(self, index: IntArray) -> None:
         """Track these candidates alone."""
         self._candidates = self._candidates[index]
         if self._rows.dtype == np.float32:
-            self._compute(np.float32 if len(index) > _MANY else np.float64)
+            self._compute(self._precision_for(len(index)))
         else:
             self._rows = np.ascontiguousarray(self._rows[:, index])
             self.mean, self.variance = self.mean[index], self.variance[index]
+
+    def _precision_for(self, n_candidates: int) -> type[np.floating[Any]]:
+        return np.float32 if n_candidates > _MANY and len(self._targets) < _EXACT_FROM else np.float64
 
     def _compute(self, precision: type[np.floating[Any]]) -> None:
         points, candidates = self._points.astype(precision), self._candidates.astype(precision)
@@ -194,7 +199,7 @@ class ConditionedProcess:
         self._whitened = np.append(self._whitened, whitened)
         self._targets = np.append(self._targets, target)
         self._points = np.concatenate([self._points, point])
-        self._rows = np.concatenate([self._rows, tracked[None]])
+        self._rows = np.concatenate([self._rows, tracked[None].astype(self._rows.dtype)])
         self.mean = self.mean + whitened * tracked
         self.variance = self.variance - tracked**2
 

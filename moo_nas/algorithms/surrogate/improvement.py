@@ -118,7 +118,7 @@ def expected_improvement(front: FloatArray, reference: FloatArray, beliefs: Sequ
 
 
 def _lines(values: FloatArray, n_obj: int) -> FloatArray:
-    most = int(_CELLS ** (1 / (n_obj - 1)) + 1e-9) - 1
+    most = max(int(_CELLS ** (1 / (n_obj - 1)) + 1e-9) - 1, 1)
     lines = np.unique(values)
     if len(lines) > most:
         lines = lines[np.unique(np.linspace(0, len(lines) - 1, most).round().astype(np.int64))]

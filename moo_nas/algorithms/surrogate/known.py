@@ -19,13 +19,14 @@ class Known:
         self._problem = problem
         self._names = names
         self._formulation = problem.fitted()
+        self._columns = [problem.free.index(name) for name in names]
         self._metrics = tuple(problem.evaluator.metric(name) for name in self._formulation.metrics)
 
     def free(self, genomes: IntArray) -> FloatArray:
         """Return the free metrics of genomes ``(n, n_var)``, ``(n, n_free)``; NaN where there is none."""
         if not self._names or len(genomes) == 0:
             return np.empty((len(genomes), len(self._names)))
-        return self._problem.features(genomes)[:, [self._problem.free.index(name) for name in self._names]]
+        return self._problem.features(genomes)[:, self._columns]
 
     def columns(self, genomes: IntArray, free: FloatArray) -> FloatArray:
         """Return objectives and shares of limits ``(n, n_columns)``, NaN where they are not known."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from moo_nas.algorithms.surrogate.gaussian_process import ConditionedProcess
 from moo_nas.algorithms.surrogate.improvement import Normal
+from moo_nas.algorithms.surrogate.scale import least_positive, logarithm
 from moo_nas.arrays import FloatArray, IntArray
 
 _REACH = 2.0  # interquartile ranges from the median within which the scale is as it is
@@ -17,8 +18,9 @@ _LEAST_VARIANCE = 1e-10
 class Outcome:
     """What is believed of a number at candidates, after some observations of it.
 
-    It is modelled on its logarithm where all that was observed is positive, with outliers drawn in: a
-    network that costs a hundredth of any other, or learns nothing, would leave no detail to the rest.
+    It is modelled on its logarithm where nothing observed is negative and most is positive (what is
+    0 then counts as the least positive), with outliers drawn in: a network that costs a hundredth of
+    any other, or learns nothing, would leave no detail to the rest.
     Beliefs are as wide as the errors at observations left out are, where these are wider than the
     process says: its hyper-parameters are the most likely, not the true ones.
 
@@ -29,16 +31,16 @@ class Outcome:
 
     def __init__(self, groups: Sequence[IntArray], n_doubted: int = 0) -> None:
         self._process = ConditionedProcess(groups, n_doubted)
-        self.is_log = False
+        self._least: float | None = None
         self._centre, self._reach = 0.0, 1.0
         self._mean, self._sd, self._inflation = 0.0, 1.0, 1.0
 
     def learn(self, features: FloatArray, values: FloatArray) -> None:
         """Choose the scale and find the hyper-parameters, from features ``(n, d)`` and values ``(n,)``."""
-        self.is_log = bool((values > 0).all())
+        self._least = least_positive(values)
         lower, self._centre, upper = np.quantile(self._plain(values), (0.25, 0.5, 0.75))
-        # Where nothing varies any width will do.
-        self._reach = _REACH * float(upper - lower) or 1.0
+        # Where half are equal all count, and where nothing varies any width will do.
+        self._reach = _REACH * float(upper - lower or self._plain(values).std()) or 1.0
         scaled = self.scaled(values)
         self._mean = float(scaled.mean())
         self._sd = float(scaled.std()) or 1.0
@@ -50,7 +52,7 @@ class Outcome:
 
     def takes(self, values: FloatArray) -> bool:
         """Has the scale a place for these values?"""
-        return not self.is_log or bool((values > 0).all())
+        return self._least is None or bool((values >= 0).all())
 
     def scaled(self, values: FloatArray) -> FloatArray:
         """Return values on the scale of the model, which grows like a logarithm beyond the reach."""
@@ -87,8 +89,7 @@ class Outcome:
     @property
     def belief(self) -> Normal:
         """What is believed of the candidates, on the scale of the model."""
-        spread = np.sqrt(np.maximum(self._process.variance, _LEAST_VARIANCE))
-        return Normal(self._process.mean * self._sd + self._mean, spread * (self._sd * self._inflation))
+        return self._normal(self._process.mean, self._process.variance)
 
     def expected(self, features: FloatArray) -> FloatArray:
         """Return the expectation ``(m,)`` at features ``(m, d)``, on the scale of the model."""
@@ -96,12 +97,14 @@ class Outcome:
 
     def about(self, features: FloatArray, doubt: float) -> Normal:
         """Return what is believed at features ``(m, d)``, the spreads so many times as wide."""
-        mean, variance = self._process.predict(features)
+        return self._normal(*self._process.predict(features), doubt)
+
+    def _normal(self, mean: FloatArray, variance: FloatArray, doubt: float = 1.0) -> Normal:
         spread = np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
         return Normal(mean * self._sd + self._mean, spread * (self._sd * self._inflation * doubt))
 
     def _plain(self, values: FloatArray) -> FloatArray:
-        return np.log(values) if self.is_log else values
+        return values if self._least is None else logarithm(values, self._least)
 
     def _standard(self, values: FloatArray) -> FloatArray:
         return (self.scaled(values) - self._mean) / self._sd

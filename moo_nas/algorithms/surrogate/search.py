@@ -9,9 +9,10 @@ from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 from threadpoolctl import ThreadpoolController
 
+from moo_nas.algorithms.operators import priority
 from moo_nas.algorithms.surrogate.acquisition import Acquisition, front
 from moo_nas.algorithms.surrogate.beliefs import Beliefs, Observations
-from moo_nas.algorithms.surrogate.candidates import Source, evenly
+from moo_nas.algorithms.surrogate.candidates import Source
 from moo_nas.algorithms.surrogate.improvement import Normal
 from moo_nas.algorithms.unseen import Unseen, next_step, population
 from moo_nas.arrays import BoolArray, IntArray
@@ -20,8 +21,8 @@ from moo_nas.formulations.base import WORST
 from moo_nas.problem import NASProblem
 
 _GROWTH = 1.12  # of the observations until hyper-parameters are found again
-_LEAST_STEPS = 2
-_RENEWED = 5  # steps after which the candidates of a large space are made anew
+_LEAST_GROWTH = 2  # observations
+_RENEWED = 5  # observations after which the candidates of a large space are made anew
 _SHORTLIST = 2000  # candidates kept between looks at all of them
 _SHORTLIST_OF_MANY, _PROMISING = 400, 2000  # of three or more objectives
 _AROUND, _AROUND_FROM, _DOUBT = 6, 30, 3.0  # evaluations; and how much wider spreads are
@@ -39,9 +40,11 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
     the metrics known in advance; what is itself known in advance is no model's but exact. All
     genomes are candidates where they are few (20,000), otherwise those that a short evolution on the
     models makes. Each time observations have doubled, the extreme of one objective is looked at,
-    whatever the volume says: models know least there. Every sixth evaluation is of a network next to
-    the front, as if models erred thrice as much as they say: what a gene does elsewhere, they take for
-    granted there too. With one objective all this is the expected improvement.
+    whatever the volume says: models know least there. Every sixth evaluation, at most one a step, is of a
+    network next to the front, as if models erred thrice as much as they say: what a gene does elsewhere,
+    they take for granted there too. With one objective all this is the expected improvement. Where
+    no candidate is worth anything, the one expected to violate limits least is evaluated, of equals the
+    one of the best rank.
 
     Args:
         n_initial: How many networks are evaluated before any is chosen by a model.
@@ -55,12 +58,12 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         Springer 2010 (the kriging believer).
     """
 
-    def __init__(
-        self, n_initial: int = 10, batch_size: int = 1, free_metrics: bool = True, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, n_initial: int = 10, batch_size: int = 1, free_metrics: bool = True) -> None:
+        super().__init__()
         self.n_initial = whole_number("n_initial must be a whole number", n_initial, 2)
         self.batch_size = whole_number("batch_size must be a whole number", batch_size, 1)
+        if not isinstance(free_metrics, bool):
+            raise InputError(f"free_metrics must be True or False; got {free_metrics!r}.")
         self.free_metrics = free_metrics
 
     def _setup(self, problem: Any, warm_start: IntArray | None = None, **kwargs: Any) -> None:
@@ -81,13 +84,7 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         self._beliefs = Beliefs(
             self._source.groups, self._source.n_metrics, self._source.known, self.problem.n_obj
         )
-        first = self._unseen.first(0, self.random_state)
-        n_even = min(self.n_initial // 2, self.n_initial - len(first))
-        if n_even > 0:
-            even = evenly(self.problem.space, n_even)
-            first = np.concatenate([first, self._unseen.fresh(n_even, lambda n: even, self.random_state, 1)])
-        rest = self._unseen.sample(max(self.n_initial - len(first), 0), self.random_state)
-        return population(np.concatenate([first, rest]))
+        return population(self._unseen.first(self.n_initial, self.random_state, self.n_initial // 2))
 
     def _initialize_advance(self, infills: Population | None = None, **kwargs: Any) -> None:
         self._advance(infills)
@@ -131,7 +128,11 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
             self._look_around(seen, acquisition, chosen)
         while len(chosen) < self.batch_size and not self._taken.all():
             worth = acquisition(beliefs.objectives(), beliefs.feasibility())
-            self._take(int(np.where(self._taken, -np.inf, worth).argmax()), acquisition, chosen)
+            worth[self._taken] = -np.inf
+            if worth.max() <= 0:  # or nothing else would tell candidates apart
+                place = priority(*beliefs.expected(beliefs.candidates), self.random_state)
+                worth = np.where(self._taken, -np.inf, -place)
+            self._take(int(worth.argmax()), acquisition, chosen)
         return np.array(chosen)
 
     def _look_around(self, seen: Observations, acquisition: Acquisition, chosen: list[IntArray]) -> None:
@@ -143,6 +144,8 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         if len(near) == 0:
             return
         worth = acquisition(*self._beliefs.about(near, _DOUBT))
+        if worth.max() <= 0:
+            return
         best = near.rows(np.array([int(worth.argmax())]))
         chosen.append(best.genomes[0])
         if self.batch_size > 1:
@@ -167,7 +170,7 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
             return False
         if is_due:
             beliefs.learn(seen)
-            self._next_fit = max(n + _LEAST_STEPS, int(n * _GROWTH))
+            self._next_fit = max(n + _LEAST_GROWTH, int(n * _GROWTH))
         else:
             beliefs.recall(seen)
         self._next_candidates = self._next_fit if self._source.enumerates else n + _RENEWED

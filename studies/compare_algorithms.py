@@ -46,7 +46,7 @@ BUDGETS = [25, 50, 100, 200, 400, 800]
 LONG = [*BUDGETS, 1600, 5000, 20_000]  # of additive, for those that are quick
 SEEDS = 20
 FEW_SEEDS = 5  # for all that takes long, and for KIN
-FEWER = {PLAIN: (10, 3), HELD_OUT: (10, 3)}  # seeds in all, and for what takes long
+FEWER, FEWER_SEEDS = (PLAIN, HELD_OUT), 10  # to 200 evaluations
 SLOW = ("surrogate", "surrogate, no free metrics", "TPE (Optuna)")
 ADDITIVE_BUDGETS = {
     **{method: [25, 50, 100, 200, 400, 500] for method in SLOW},
@@ -151,22 +151,22 @@ def tasks(smoke: bool) -> list[Task]:
         some = [(ALL, "cifar10, raspi4 latency"), (ADDITIVE, "error, latency, params")]
         every = itertools.product(some, (*OURS, *PEERS), range(2))
         return [Task(*where, method, seed, (12, 20)) for where, method, seed in every]
-    quick, short, long = [], [], []
-    for seed, (group, problem) in itertools.product(range(SEEDS), cases()):
-        for method in (*OURS, *PEERS):
-            where = (group, problem, method, seed)
-            all_seeds, few_seeds = FEWER.get(group, (SEEDS, FEW_SEEDS))
-            few = seed < few_seeds
-            if seed >= all_seeds or (method in KIN and not few) or (group in FEWER and method not in DRAWN):
-                continue
-            if group == ADDITIVE and few:
-                budgets = ADDITIVE_BUDGETS.get(method, LONG)
-                (long if method in SLOW else quick).append(Task(*where, tuple(budgets)))
-            elif group != ADDITIVE and method not in SLOW:
-                quick.append(Task(*where, tuple(BUDGETS)))
-            elif group != ADDITIVE:
-                (long if few else short).append(Task(*where, tuple(BUDGETS if few else BUDGETS[:4])))
-    return [*quick, *short, *long]
+    found = []
+    for seed, (group, problem), method in itertools.product(range(SEEDS), cases(), (*OURS, *PEERS)):
+        few, budgets = seed < FEW_SEEDS, BUDGETS
+        if group in FEWER:
+            budgets = BUDGETS[:4] if seed < FEWER_SEEDS and method in DRAWN else []
+        elif not few and (group == ADDITIVE or method in KIN):
+            budgets = []
+        elif group == ADDITIVE:
+            budgets = ADDITIVE_BUDGETS.get(method, LONG)
+        elif method == "surrogate, no free metrics" or (method in SLOW and not few):
+            budgets = BUDGETS[:4]
+        if budgets:
+            found.append(Task(group, problem, method, seed, tuple(budgets)))
+    return sorted(
+        found, key=lambda task: (task.method in SLOW, task.budgets[-1] if task.method in SLOW else 0)
+    )
 
 
 def everything(options: Options) -> pd.DataFrame:

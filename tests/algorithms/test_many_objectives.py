@@ -15,6 +15,7 @@ from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic
 from moo_nas.spaces import StageSpace
+from moo_nas.testing.algorithms import StandIn
 from tests.fakes import Fake
 from tests.spaces_for_tests import wide_space
 
@@ -125,7 +126,7 @@ def test_c_taea_keeps_infeasible_ones_for_diversity():
 
 
 def test_local_search_asks_for_networks_one_gene_from_the_front():
-    problem = NASProblem(Evaluator(StageSpace.haenas(), [Analytic(16, 10)]), Pareto("params", "macs"))
+    problem = NASProblem(Evaluator(StageSpace.haenas(), [Analytic(16), StandIn()]), Pareto("score", "macs"))
     algorithm = LocalSearch(n_initial=10, batch_size=3)
     algorithm.setup(problem, seed=0)
     for _ in range(25):

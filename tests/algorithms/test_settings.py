@@ -37,6 +37,20 @@ def test_a_number_of_things_is_whole_and_positive(name, setting):
     assert (type(kept), kept) == (int, 12)
 
 
+@pytest.mark.parametrize(("name", "setting"), takers(("n_even",)))
+def test_any_number_of_networks_is_spread_evenly(name, setting):
+    for wrong in (1.5, "1", True, -1):
+        with pytest.raises(InputError, match=f"{setting} must be a whole number, at least 0; got {wrong!r}"):
+            ALGORITHMS[name](**{setting: wrong})
+    assert ALGORITHMS[name](n_even=0).n_even == 0
+
+
+@pytest.mark.parametrize("name", registry.names("algorithm"))
+def test_a_misspelt_setting_is_not_taken(name):
+    with pytest.raises(TypeError, match="popsize"):
+        registry.load("algorithm", name)(popsize=3)
+
+
 @pytest.mark.parametrize(("name", "setting"), takers(SHARES))
 def test_a_probability_lies_between_0_and_1(name, setting):
     for wrong in ("a", float("nan"), True, -0.1, 1.5, None):
@@ -63,7 +77,7 @@ def test_every_setting_that_is_a_number_is_looked_at():
     assert numbers <= {*WHOLE, *SHARES, *DISTANCES}
 
 
-@pytest.mark.parametrize("voters", [(), "snip"])
+@pytest.mark.parametrize("voters", [(), "snip", 5])
 def test_voters_are_names_in_a_sequence(voters):
     with pytest.raises(InputError, match="sequence of voters, at least one; got"):
         HardwareAwareAging(voters=voters)

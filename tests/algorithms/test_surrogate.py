@@ -12,7 +12,6 @@ from moo_nas import Constrained, NASProblem, Pareto, Single, search
 from moo_nas.algorithms import RandomSearch, SurrogateSearch
 from moo_nas.algorithms.surrogate import candidates
 from moo_nas.algorithms.surrogate.features import Features
-from moo_nas.analysis.indicators import nondominated
 from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic
@@ -32,7 +31,7 @@ class TestLimits(AlgorithmKit):
 
 
 class TestBatches(AlgorithmKit):
-    budget = 14
+    budget = 38  # the surroundings of the front are looked at from the 30th on
     formulations = (Pareto("score", "params", "peak_activation_bytes"),)
 
     def algorithm(self):
@@ -179,18 +178,6 @@ def test_a_gene_with_thousands_of_choices_takes_few_columns_that_tell_them_apart
     assert matrix.shape[1] <= 64
     apart = ((matrix[:100, None] - matrix[None, :100]) ** 2).sum(axis=2)[~np.eye(100, dtype=bool)]
     assert apart.min() > 0.3 * apart.mean()
-
-
-@pytest.mark.parametrize("batch_size", [1, 3])
-def test_every_sixth_evaluation_is_a_gene_away_from_the_front(batch_size):
-    problem = table(5)
-    run = search(problem, algorithm=SurrogateSearch(batch_size=batch_size), budget=40, seed=3)
-    genomes = run.table.genomes
-    # From the 30th on, counted in whole steps after the ten of the start.
-    first = 10 + -(-20 // batch_size) * batch_size
-    for n in (first, first + 6):
-        front = genomes[:n][nondominated(run.objectives[:n])]
-        assert ((front != genomes[n]).sum(axis=1) == 1).any()
 
 
 def test_features_are_standard_and_known_metrics_that_repeat_another_are_left_out():

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from moo_nas import NASProblem, Single, search
-from moo_nas.algorithms.unseen import Unseen
+from moo_nas import NASProblem, Pareto, Single, registry, search
+from moo_nas.algorithms import NSGA2
+from moo_nas.algorithms.unseen import Unseen, evenly
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic
 from moo_nas.spaces import PrunedSpace, StageSpace
@@ -119,3 +120,34 @@ def test_of_a_large_space_pruned_to_a_few_these_are_proposed_and_then_nothing(n_
     run = search(problem, None, "random", 100)
     assert (run.stop_reason, len(run.table)) == ("exhausted", n)
     assert len(Unseen(problem).sample(n + 1, np.random.default_rng(0))) == n
+
+
+def evenly_spread(space, n):
+    return [tuple(genome) for genome in space.canonical(evenly(space, n)).tolist()]
+
+
+@pytest.mark.parametrize("name", ["nsga2", "aging", "moead", "smsemoa", "local-search"])
+def test_the_first_networks_are_spread_evenly_and_the_rest_random(name):
+    space, cls = StageSpace.haenas(), registry.load("algorithm", name)
+    problem = NASProblem(Evaluator(space, [Analytic(16)]), Pareto("params", "macs"))
+    firsts = [rows(search(problem, algorithm=cls(), budget=16, seed=seed).table.genomes) for seed in (0, 1)]
+    spread = list(dict.fromkeys(evenly_spread(space, 5 if name == "aging" else 4)))
+    for first in firsts:
+        assert first[: len(spread)] == spread
+    assert firsts[0][len(spread)] != firsts[1][len(spread)]
+
+
+def test_without_any_spread_evenly_all_are_random():
+    problem = NASProblem(Evaluator(StageSpace.haenas(), [Analytic(16)]), Single("params"))
+    found = rows(search(problem, algorithm=NSGA2(n_even=0), budget=16).table.genomes)
+    assert not set(found) & set(evenly_spread(problem.space, 4))
+
+
+def test_a_warm_start_comes_before_what_is_spread_evenly():
+    space = wide_space()
+    start = some(space, 3)
+    fresh = unseen(space, None, start)
+    first = rows(fresh.first(10, np.random.default_rng(0), n_even=4))
+    assert first[:3] == rows(start)
+    assert set(evenly_spread(space, 4)) <= set(first[:7])
+    assert len(set(first)) == 10

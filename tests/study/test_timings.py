@@ -54,7 +54,7 @@ def told(found, show=print_run) -> str:
 def test_doubtful_timings_are_flagged_everywhere_and_kept(problem, tmp_path):
     run = search(problem, budget=60, out=tmp_path / "run")
     table = pd.read_csv(tmp_path / "run/measured.csv", keep_default_na=False)
-    assert len(table) == len(run.front) > 2
+    assert len(table) == len(run.front) >= 2
     assert table["fault"].tolist() == [FAULT, FAULT, *[""] * (len(table) - 2)]
     assert (table["latency_ms"] == 3.0).all()  # 2 x the reference's 1.5 ms
     record = json.loads((tmp_path / "run/run.json").read_text())

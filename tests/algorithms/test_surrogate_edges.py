@@ -76,7 +76,7 @@ def test_where_nothing_is_left_to_gain_the_next_best_networks_come():
             strict=True,
         )
     )
-    run = search(problem, None, SurrogateSearch(), 40)
+    run = search(problem, None, SurrogateSearch(), 36)
     ranks = [int(rank[tuple(genome)]) for genome in run.table.genomes.tolist()[10:]]
     assert ranks[:4] == [0] * 4  # the front
     assert max(ranks) <= 6 < max(rank.values()) / 5

@@ -13,7 +13,7 @@ exact front, costs on a logarithmic scale, the exact front scaled to [0, 1], ref
 table lacks is answered for by the nearest new one it has.
 
 Run:     python studies/compare_algorithms.py [--smoke] [--jobs N]   (pip install -e .[test])
-Takes:   about 10 hours on two cores, 30 s with --smoke. Stopped, it goes on where it was; delete
+Takes:   about 6 hours on two cores, 30 s with --smoke. Stopped, it goes on where it was; delete
          runs/compare_algorithms/ to begin anew.
 Writes:  studies/results/compare_algorithms.csv (a row a run and budget), compare_algorithms_ranks.csv
          (geometric means, ranks, tests, effect sizes) and compare_algorithms.png; with --smoke under

@@ -10,10 +10,11 @@ from moo_nas.arrays import BoolArray, FloatArray, IntArray
 from moo_nas.errors import InputError
 from moo_nas.formulations import Pareto, Single
 from moo_nas.problem import NASProblem
-from moo_nas.spaces.tables import CostTables, StageTable
+from moo_nas.spaces.tables import CostTables, StageTable, reduce_costs
 
 _CHUNK = 1 << 20  # candidates looked at at a time: 32 MB of four objectives
-_ROUNDING = 1e-12  # of the largest weight: what solving for weights may be off by
+_CORNERS = 12  # of so many costs all corners of their box are tried
+_ROUNDING = 1e-13  # of a metric and its terms: what its sums may be off by
 
 State = tuple[tuple[int, int], ...]  # (gene, choice) of the genes that later stages depend on, too
 
@@ -45,7 +46,7 @@ def exact_front(problem: NASProblem, objectives: Sequence[str] | None = None) ->
 
     from stage to stage, and the last one is the front. Points of equal objectives are kept once: there
     may be other networks with the same. Sums of whole numbers are exact; of others, points that differ by
-    rounding alone (some 1e-15 of their size) may count as equal.
+    rounding alone (some 1e-13 of their size) may count as equal.
 
     Args:
         problem: Whose space and metrics; a block table and the like are prepared as for a search.
@@ -191,7 +192,9 @@ def _chain(problem: NASProblem, names: Sequence[str]) -> list[StageTable]:
         if layout and [t.columns.tolist() for t in layout] != [t.columns.tolist() for t in tables.tables]:
             raise InputError(f"'{name}' and '{names[0]}' are sums over different stages.")
         layout = tables.tables
-        columns.append([sign * table.values @ weights for table in layout])
+        # A cost that does not count may be infinite.
+        counts = weights != 0
+        columns.append([sign * table.values[:, counts] @ weights[counts] for table in layout])
     return [
         StageTable(table.columns, table.strides, np.column_stack(values))
         for table, values in zip(layout, zip(*columns, strict=True), strict=True)
@@ -201,29 +204,41 @@ def _chain(problem: NASProblem, names: Sequence[str]) -> list[StageTable]:
 def _weights(tables: CostTables, position: int, name: str) -> FloatArray:
     """Return what each cost counts in a metric ``(n_costs,)``; found by trying, as it is derived by code.
 
+    Costs are tried within what networks have: one may be a few microseconds, another some 1e9 bytes.
+
     Raises:
         InputError: The metric is no weighted sum of costs that are sums.
     """
     n = len(tables.reductions)
-    costs = np.random.default_rng(0).uniform(1, 2, (4 * n + 8, n))
-    metric = tables.derive(costs)[:, position]
-    with_constant = np.column_stack([costs, np.ones(len(costs))])
-    half = 2 * n + 4
-    # In units of its own size: what is tiny is judged like anything else.
-    scale = float(np.abs(metric).max())
-    metric = metric / (scale or 1.0)
-    weights = np.asarray(np.linalg.lstsq(with_constant[:half], metric[:half], rcond=None)[0])
-    weights[np.abs(weights) < _ROUNDING * np.abs(weights).max()] = 0.0
-    summed = all(r == "sum" for r, weight in zip(tables.reductions, weights[:n], strict=True) if weight)
-    if not (summed and weights[:n].any() and np.allclose(with_constant @ weights, metric, rtol=0, atol=1e-9)):
+    low, high = (
+        reduce_costs(np.stack([tables.constant, *map(end, tables.tables)]), tables.reductions)
+        for end in (lambda table: table.values.min(axis=0), lambda table: table.values.max(axis=0))
+    )
+    rng = np.random.default_rng(0)
+    # All corners, as that is where a maximum is farthest from any sum; of very many costs some of them.
+    corners = np.indices((2,) * n).reshape(n, -1).T if n <= _CORNERS else rng.integers(0, 2, (2**_CORNERS, n))
+    shares = np.concatenate([np.zeros((1, n)), np.eye(n), corners, rng.uniform(size=(4 * n + 8, n))])
+    # What is not finite fits no sum.
+    with np.errstate(all="ignore"):
+        metric = tables.derive(low + shares * (high - low))[:, position]
+        # From the least that a cost can be to the most: just 0 where the metric does not read it.
+        effects = metric[1 : n + 1] - metric[0]
+        width = np.where(effects == 0, 1.0, high - low)
+        weights: FloatArray = effects / width
+        terms = np.where(effects == 0, 0.0, np.abs(weights) * np.maximum(np.abs(low), np.abs(high)))
+        size = float(np.abs(metric).max() + terms.sum())
+        fits = np.abs(metric[0] + shares @ effects - metric) <= _ROUNDING * size
+    summed = all(r == "sum" for r, effect in zip(tables.reductions, effects, strict=True) if effect)
+    if not (summed and effects.any() and np.isfinite(size) and fits.all()):
         raise InputError(
-            f"'{name}' is no sum over stages but a maximum or a ratio, or the same for all: its exact front "
-            "cannot be computed."
+            f"'{name}' is no sum over stages but a maximum or a ratio, or the same for all, or not finite "
+            "for some: its exact front cannot be computed."
         )
-    weights = weights[:n] * scale
     # Whole numbers are meant as such: then sums of whole numbers stay exact.
-    near = np.abs(weights - np.rint(weights)) < _ROUNDING * np.abs(weights).max()
-    return np.where(near & (np.rint(weights) != 0), np.rint(weights), weights).astype(np.float64)
+    whole = np.rint(weights)
+    meant = (whole != 0) & (np.abs(weights - whole) * width < 8 * np.finfo(float).eps * size)
+    weights[meant] = whole[meant]
+    return weights
 
 
 def _front_of(objectives: Sequence[str]) -> Pareto | Single:

@@ -34,7 +34,7 @@ class Evaluator:
             space can be measured (a table of known results); by default the whole space.
 
     Raises:
-        InputError: What is no meter, a metric twice, or an aggregate of one that no meter gives.
+        InputError: What is no list of meters, a metric twice, or an aggregate of one that no meter gives.
     """
 
     def __init__(
@@ -47,6 +47,9 @@ class Evaluator:
         n_reference: int = 200,
         pool: IntArray | None = None,
     ) -> None:
+        given: object = sources
+        if not isinstance(given, Iterable):
+            raise InputError(f"Meters are given in a list, such as [Analytic(96)]; got {given!r}.")
         self.space = space
         self.sources = tuple(sources)
         self.seed = whole_number("The problem's seed must be a whole number", seed, 0)
@@ -59,8 +62,8 @@ class Evaluator:
         self.listener: Listener | None = None
         self._source: dict[str, Source] = {}
         self._metrics: dict[str, Metric] = {}
-        given: Iterable[object] = sources
-        for one in given:
+        taken: tuple[object, ...] = self.sources
+        for one in taken:
             if not isinstance(one, Source):
                 hint = f": make one, {one.__name__}(...)" if isinstance(one, type) else ""
                 raise InputError(f"A meter is a Meter or an Aggregate; got {one!r}{hint}.")

@@ -19,7 +19,8 @@ WORST = 1e30
 class Formulation(ABC):
     """A pure function from an :class:`Evaluations` table to pymoo's F and G, row by row.
 
-    Equal settings make equal formulations. Those whose settings may
+    Equal settings make equal formulations; a subclass that is a dataclass says ``eq=False``, or Python
+    compares its fields instead. Those whose settings may
     be left to the reference sample (a limit, a target, a scale) fill them in :meth:`fit`.
     """
 
@@ -28,7 +29,9 @@ class Formulation(ABC):
 
     def __eq__(self, other: object) -> bool:
         return (
-            isinstance(other, Formulation) and type(other) is type(self) and other.settings == self.settings
+            isinstance(other, Formulation)
+            and type(other) is type(self)
+            and _frozen(other.settings) == _frozen(self.settings)
         )
 
     def __hash__(self) -> int:
@@ -164,15 +167,39 @@ def as_numbers(what: str, given: Any, left_open: tuple[type, ...] = ()) -> dict[
         {'latency_ms': 5.0}
     """
     if not isinstance(given, Mapping):
-        raise FormulationError(f"A {what} is given by metric, such as {{'latency_ms': 5.0}}; got {given!r}.")
-    for metric, value in given.items():
-        if not isinstance(value, (Real, *left_open)):
-            raise FormulationError(f"The {what} of '{metric}' must be a number; got {value!r}.")
-    return {m: float(value) if isinstance(value, Real) else value for m, value in given.items()}
+        article = "An" if what[0] in "aeiou" else "A"
+        raise FormulationError(
+            f"{article} {what} is given by metric, such as {{'latency_ms': 5.0}}; got {given!r}."
+        )
+    return {
+        metric: value if isinstance(value, left_open) else as_number(f"The {what} of '{metric}'", value)
+        for metric, value in given.items()
+    }
+
+
+def as_number(what: str, given: Any) -> float:
+    """Return a number that was given, as Python's own.
+
+    Args:
+        what: What it is of, the beginning of the message: ``The share``.
+        given: What was given; numbers of numpy will do, truth values will not.
+
+    Raises:
+        FormulationError: It is no number.
+
+    Example:
+        >>> as_number("rho", np.float32(0.5))
+        0.5
+    """
+    if isinstance(given, bool) or not isinstance(given, Real):
+        raise FormulationError(f"{what} must be a number; got {given!r}.")
+    return float(given)
 
 
 def _frozen(value: Any) -> Any:
-    """Return JSON as something that can be hashed, alike where it is equal."""
+    """Return settings as something that can be hashed, alike where they are equal."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if isinstance(value, Mapping):
         return frozenset((key, _frozen(item)) for key, item in value.items())
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value

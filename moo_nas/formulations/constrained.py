@@ -10,7 +10,14 @@ import numpy as np
 from moo_nas.arrays import FloatArray
 from moo_nas.errors import FormulationError
 from moo_nas.evaluation import Evaluations
-from moo_nas.formulations.base import Formulation, as_numbers, check_limits, minimised, violations
+from moo_nas.formulations.base import (
+    Formulation,
+    as_number,
+    as_numbers,
+    check_limits,
+    minimised,
+    violations,
+)
 from moo_nas.formulations.normalisation import Range, as_json, check_ranges, normalised, robust_range
 
 Method = Literal["feasibility", "epsilon", "penalty"]
@@ -31,8 +38,10 @@ class Quantile:
     share: float
 
     def __post_init__(self) -> None:
-        if not 0 <= self.share <= 1:
-            raise FormulationError(f"A quantile's share lies between 0 and 1; got {self.share}.")
+        share = as_number("A quantile's share", self.share)
+        if not 0 <= share <= 1:
+            raise FormulationError(f"A quantile's share lies between 0 and 1; got {share}.")
+        object.__setattr__(self, "share", share)
 
     def of(self, sample: Evaluations, metric: str) -> float:
         """Return the limit: of a metric to be maximised, what this share reaches."""
@@ -101,9 +110,10 @@ class Constrained(Formulation):
                 f"The method of limits is one of {', '.join(get_args(Method))}; got '{self.method}'."
             )
         for setting in ("coefficient", "rho"):
-            value = getattr(self, setting)
+            value = as_number(setting, getattr(self, setting))
             if not (np.isfinite(value) and value > 0):
                 raise FormulationError(f"{setting} must be positive and finite; got {value}.")
+            object.__setattr__(self, setting, value)
         object.__setattr__(self, "limits", as_numbers("limit", self.limits, (Quantile, NoneType)))
         check_limits(self._given)
         ranges = check_ranges(self.ranges, self._normalised, f"The method '{self.method}'")

@@ -1,7 +1,7 @@
 """Metrics of different units on one scale: 0 and 1 at the ends of a stated range."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from moo_nas.arrays import FloatArray
 from moo_nas.errors import FormulationError
 from moo_nas.evaluation import Evaluations
-from moo_nas.formulations.base import WORST, minimised
+from moo_nas.formulations.base import WORST, as_number, minimised
 
 # The low and the high end of what a metric is expected to be, in its own unit.
 Range = tuple[float, float]
@@ -31,26 +31,26 @@ def check_ranges(
         raise FormulationError(
             f"A range is given by metric, such as {{'latency_ms': (1, 9)}}; got {ranges!r}."
         )
-    for metric, ends in ranges.items():
+    for metric in ranges:
         if metric not in metrics:
             raise FormulationError(
                 f"{what} has the range of '{metric}', which it does not normalise: it normalises "
                 f"{', '.join(metrics) or 'nothing'}."
             )
-        if ends is not None and not _is_range(ends):
-            raise FormulationError(
-                f"The range of '{metric}' is (low, high), finite and low < high; got {ends}."
-            )
     given = {metric: ranges.get(metric) for metric in metrics}
-    return {m: None if ends is None else (float(ends[0]), float(ends[1])) for m, ends in given.items()}
+    return {metric: None if ends is None else _range(metric, ends) for metric, ends in given.items()}
 
 
-def _is_range(ends: Any) -> bool:
+def _range(metric: str, ends: Any) -> Range:
+    """Return a range as Python's own numbers."""
     try:
-        low, high = map(float, ends)
+        low, high = (as_number("It", end) for end in ends)
     except (TypeError, ValueError):
-        return False
-    return -math.inf < low < high < math.inf
+        low, high = math.nan, math.nan
+    # A mapping or a set would be taken for its keys, in whatever order.
+    if isinstance(ends, Mapping | Set) or not -math.inf < low < high < math.inf:
+        raise FormulationError(f"The range of '{metric}' is (low, high), finite and low < high; got {ends}.")
+    return low, high
 
 
 def robust_range(sample: Evaluations, metric: str) -> Range:

@@ -10,7 +10,7 @@ import numpy as np
 from moo_nas.arrays import FloatArray
 from moo_nas.errors import FormulationError
 from moo_nas.evaluation import Evaluations
-from moo_nas.formulations.base import Formulation, as_numbers, minimised
+from moo_nas.formulations.base import Formulation, as_number, as_numbers, minimised
 
 # The hardware costs of eq. 1.
 _COSTS = ("latency_ms", "energy_mj")
@@ -41,15 +41,14 @@ class PositiveScale:
     at_high: float = 0.80
 
     def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            object.__setattr__(self, name, as_number(name, getattr(self, name)))
         if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
             raise FormulationError(
                 "A positive scale needs a 5th percentile below the 95th; got "
                 f"{self.low} and {self.high}. The score does not vary over the reference sample."
             )
-        if not 0 < self.at_low < self.at_high:
-            raise FormulationError(
-                f"A positive scale needs 0 < at_low < at_high; got {self.at_low} and {self.at_high}."
-            )
+        _settle_ends(self)
 
     def __call__(self, scores: FloatArray) -> FloatArray:
         """Return scores ``(n,)`` on the positive scale."""
@@ -58,6 +57,16 @@ class PositiveScale:
         # Far below, exp would round to 0; the smallest normal number keeps the product positive.
         below = self.at_low * np.exp(np.minimum(slope * (scores - self.low) / self.at_low, 0.0))
         return np.where(scores < self.low, np.maximum(below, np.finfo(float).tiny), affine)
+
+
+def _settle_ends(given: "PositiveScale | WeightedProduct") -> None:
+    """Make at_low and at_high Python's own numbers, or refuse them."""
+    for name in ("at_low", "at_high"):
+        object.__setattr__(given, name, as_number(name, getattr(given, name)))
+    if not 0 < given.at_low < given.at_high < np.inf:
+        raise FormulationError(
+            f"A positive scale needs 0 < at_low < at_high; got {given.at_low} and {given.at_high}."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,12 +117,22 @@ class WeightedProduct(Formulation):
             if target is not None and not (np.isfinite(target) and target > 0):
                 raise FormulationError(f"The target of '{metric}' must be positive; got {target}.")
         for name in ("alpha", "beta"):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) <= 0):
+            value = as_number(name, getattr(self, name))
+            if not (np.isfinite(value) and value <= 0):
                 raise FormulationError(
-                    f"{name} must be at most 0, or more cost would be better; got {getattr(self, name)}."
+                    f"{name} must be at most 0, or more cost would be better; got {value}."
                 )
-        if self.scale is True:
-            raise FormulationError("scale is a PositiveScale, None (fit one) or False (none); got True.")
+            object.__setattr__(self, name, value)
+        scale: object = self.scale
+        if not (scale is None or scale is False or isinstance(scale, PositiveScale)):
+            raise FormulationError(
+                f"scale is a PositiveScale, None (fit one) or False (none); got {scale!r}."
+            )
+        _settle_ends(self)
+        left_out: object = self.left_out
+        if not (isinstance(left_out, list | tuple) and all(isinstance(name, str) for name in left_out)):
+            raise FormulationError(f"left_out is a tuple of names of metrics; got {left_out!r}.")
+        object.__setattr__(self, "left_out", tuple(left_out))
 
     @classmethod
     def soft(cls, score: str, targets: Mapping[str, float | None] | None = None) -> "WeightedProduct":

@@ -11,7 +11,7 @@ import numpy as np
 from moo_nas.arrays import FloatArray
 from moo_nas.errors import FormulationError
 from moo_nas.evaluation import Evaluations
-from moo_nas.formulations.base import Formulation, as_numbers, check_limits, violations
+from moo_nas.formulations.base import Formulation, as_number, as_numbers, check_limits, violations
 from moo_nas.formulations.normalisation import Range, as_json, check_ranges, normalised, robust_range
 
 # How far beyond the reference sample's best the ideal is put, in widths of the robust range: a search
@@ -179,10 +179,12 @@ class _Augmented(Scalarised):
                 )
             if value is not None and not np.isfinite(value):
                 raise FormulationError(f"The {self._point} must be finite; got {metric} = {value}.")
-        if not (np.isfinite(self.rho) and self.rho > 0):
+        rho = as_number("rho", self.rho)
+        if not (np.isfinite(rho) and rho > 0):
             raise FormulationError(
-                f"rho must be positive and finite, or dominated points could be as good; got {self.rho}."
+                f"rho must be positive and finite, or dominated points could be as good; got {rho}."
             )
+        object.__setattr__(self, "rho", rho)
         object.__setattr__(self, self._point, {metric: given.get(metric) for metric in self.weights})
 
     @property

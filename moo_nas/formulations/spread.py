@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from moo_nas.arrays import FloatArray
-from moo_nas.errors import FormulationError
+from moo_nas.errors import FormulationError, InputError, whole_number
 from moo_nas.formulations.base import Formulation
 from moo_nas.formulations.constrained import Constrained, Quantile
 from moo_nas.formulations.product import WeightedProduct
@@ -30,7 +30,8 @@ def spread(formulation: Formulation, n: int) -> list[Formulation]:
     Nothing is searched here: each is a formulation like any other.
 
     Raises:
-        FormulationError: A formulation with nothing to spread; fewer than one; more than four metrics.
+        FormulationError: A formulation with nothing to spread; no whole number, or fewer than one; more
+            than four metrics.
 
     Example:
         >>> from moo_nas.formulations import WeightedSum
@@ -43,8 +44,7 @@ def spread(formulation: Formulation, n: int) -> list[Formulation]:
     References:
         I. Das, J. Dennis. Normal-Boundary Intersection. SIAM Journal on Optimization 8(3), 1998.
     """
-    if n < 1:
-        raise FormulationError(f"A spread is of at least one formulation; got {n}.")
+    n = _number_of("formulations", n)
     if isinstance(formulation, Scalarised):
         rows = even_weights(len(formulation.weights), n)
         return [
@@ -72,8 +72,8 @@ def even_weights(n_metrics: int, n: int) -> FloatArray:
     equal weights. Rows are sorted, the first metric's weight falling; nothing is random.
 
     Raises:
-        FormulationError: Fewer than two or more than four metrics; fewer than one vector, or more
-            than the fine lattice has.
+        FormulationError: Fewer than two or more than four metrics; no whole number of vectors, fewer than
+            one, or more than the fine lattice has.
 
     Example:
         >>> even_weights(3, 6).tolist()[:3]
@@ -84,10 +84,9 @@ def even_weights(n_metrics: int, n: int) -> FloatArray:
         J. Blank, K. Deb, Y. Dhebar, S. Bandaru, H. Seada. Generating Well-Spaced Points on a Unit
         Simplex for Evolutionary Many-Objective Optimization. IEEE TEVC 25(1), 2021.
     """
-    if not 2 <= n_metrics <= 4:
+    if n_metrics not in (2, 3, 4):
         raise FormulationError(f"Weights are spread over two to four metrics; got {n_metrics}.")
-    if n < 1:
-        raise FormulationError(f"A spread is of at least one weight vector; got {n}.")
+    n = _number_of("weight vectors", n)
     if n == 1:
         return np.full((1, n_metrics), 1 / n_metrics)
     steps = next(s for s in itertools.count(1) if math.comb(s + n_metrics - 1, n_metrics - 1) >= n)
@@ -116,6 +115,13 @@ def das_dennis(n: int, steps: int) -> FloatArray:
     rows = itertools.product(range(steps, -1, -1), repeat=n - 1)
     lattice = np.array([(*row, steps - sum(row)) for row in rows if sum(row) <= steps], dtype=np.int64)
     return lattice / steps
+
+
+def _number_of(what: str, n: int) -> int:
+    try:
+        return whole_number(f"A spread is of a whole number of {what}", n, 1)
+    except InputError:
+        raise FormulationError(f"A spread is of a whole number of {what}, at least one; got {n!r}.") from None
 
 
 def _levels(formulation: Constrained, n: int) -> list[Formulation]:

@@ -253,7 +253,7 @@ def _reference(judge: Formulation, metrics: Mapping[str, Metric], given: Mapping
 
 
 def _is_finite(value: Any) -> bool:
-    return isinstance(value, Real) and math.isfinite(value)
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def _with_width(front: FloatArray, f: FloatArray) -> FloatArray:

@@ -13,6 +13,8 @@ from moo_nas.errors import positive_seconds, whole_number
 
 # Of the hypervolume: what has grown by less has stagnated.
 GROWTH = 1e-3
+# Of an objective's value: what it is widened to where fronts lie closer together than anybody tells apart.
+CLOSE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Stops:
         max_seconds: How long it may be at work, set-up and all sittings together, but not what lies
             between them. Looked at between steps, each of which is evaluated whole.
         stagnation: Over how many evaluations the hypervolume of the front has to grow by a
-            thousandth, from the first feasible one on.
+            thousandth, from the first feasible one on; gains of less than 1e-8 of an objective's value are
+            none.
 
     Raises:
         InputError: One of them is not positive, or a number of evaluations is not whole.
@@ -84,8 +87,9 @@ class Stagnation:
         """Return whether it has grown by less than a thousandth over the last ``n`` evaluations.
 
         Both volumes are taken in one box, around the fronts then, now, and of the first quarter of what is
-        feasible: networks on none of them, however bad, have no part in it. It takes a look only where a
-        tenth of ``n`` evaluations came since the last one.
+        feasible: networks on none of them, however bad, have no part in it. In each objective it is at least
+        1e-5 of the value wide, so that one which creeps by less than 1e-8 of it has stagnated. It takes a
+        look only where a tenth of ``n`` evaluations came since the last one.
         """
         total = sum(map(len, self._f))
         if total // self._every == self._looked // self._every:
@@ -100,5 +104,7 @@ class Stagnation:
         first, before, after = (
             rows[nondominated(rows)] for rows in (now[: math.ceil(len(now) / 4)], then, now)
         )
-        box = Box.around(np.concatenate([first, before, after]))
+        rows = np.concatenate([first, before, after])
+        best = rows.min(axis=0)
+        box = Box.around(np.vstack([rows, np.maximum(rows.max(axis=0), best + CLOSE * np.abs(best))]))
         return box.hypervolume(after) <= (1 + GROWTH) * box.hypervolume(before)

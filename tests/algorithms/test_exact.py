@@ -10,7 +10,7 @@ from moo_nas import Constrained, NASProblem, Pareto, Single
 from moo_nas.algorithms.exact import exact_front, solve_chain
 from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator
-from moo_nas.meters import Analytic, LookUp, Metric, Roofline, ZMean
+from moo_nas.meters import Analytic, BlockMeter, LookUp, Metric, Roofline, ZMean
 from moo_nas.spaces import CellSpace
 from moo_nas.spaces.tables import StageTable
 from moo_nas.testing.algorithms import StandIn
@@ -128,7 +128,7 @@ class Scaled(Analytic):
         return super().derive(costs) * self.scale
 
 
-@pytest.mark.parametrize("scale", [1e-12, 1e-7, 1e9])
+@pytest.mark.parametrize("scale", [1e-12, 1e-8, 1e9])
 def test_an_exact_front_does_not_depend_on_the_size_of_units(scale):
     plain = NASProblem(Evaluator(wide_space(), [Analytic(16, 10)]), Pareto("activation_bytes", "params"))
     scaled = NASProblem(Evaluator(wide_space(), [Scaled(scale)]), plain.formulation)
@@ -136,6 +136,77 @@ def test_an_exact_front_does_not_depend_on_the_size_of_units(scale):
     for metric in ("peak_activation_bytes", "arithmetic_intensity"):
         with pytest.raises(InputError, match=f"'{metric}' is no sum over stages"):
             exact_front(scaled, ("macs", metric))
+
+
+class Derived(BlockMeter):
+    """Two metrics: code makes one of launches, bytes and quality, in any units; quality is the other."""
+
+    metrics = (Metric("cost", "1", "min"), Metric("quality", "1", "max"))
+    reductions = ("sum", "sum", "sum")
+
+    def __init__(self, cost, units=(1.0, 1.0, 1.0)):
+        super().__init__(16, 10)
+        self.cost, self.units = cost, np.array(units)
+
+    def block_cost(self, block):
+        n_weights = block.hidden * (block.in_channels + block.out_channels + block.kernel**2)
+        return np.array([1.0, n_weights, n_weights // 7 % 13]) * self.units
+
+    def derive(self, costs):
+        return np.column_stack([self.cost(*costs.T), costs[:, 2] / self.units[2]])
+
+
+def derived(cost, units=(1.0, 1.0, 1.0)):
+    return NASProblem(Evaluator(wide_space(), [Derived(cost, units)]), Pareto("cost", "quality"))
+
+
+@settings(max_examples=12)
+@given(st.tuples(*[st.integers(-60, 60)] * 3), st.integers(-15, 15))
+def test_a_cost_counts_however_small_its_numbers_are_beside_another(units, weight):
+    # Powers of two, so that all sums are exact.
+    launch, byte, quality = (2.0**unit for unit in units)
+    cost = lambda launches, weights, _: launches / launch + weights * (2.0**weight / byte)  # noqa: E731
+    problem = derived(cost, (launch, byte, quality))
+    found = problem.fg(problem.evaluations(every(problem.space)))[0]
+    assert exact_front(problem).f.tolist() == front(found).tolist()
+
+
+def test_the_fastest_of_a_space_is_found_where_seconds_and_bytes_are_counted():
+    problem = derived(lambda seconds, weights, _: seconds + weights / 3.35e12, (5e-6, 1.0, 1.0))
+    f = problem.fg(problem.evaluations(every(problem.space)))[0]
+    assert np.allclose(exact_front(problem).f, front(f), rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize(
+    "cost",
+    [
+        lambda launches, weights, _: np.maximum(1e-9 * launches, weights / 3.35e12) + launches,
+        lambda launches, weights, _: launches + 1e-9 * np.maximum(weights - 15_000, 0),
+        lambda launches, weights, _: launches + 1e-15 * weights**2,
+        lambda launches, weights, _: 1e10 * launches + np.ceil(weights / 64),
+        lambda launches, weights, _: weights * np.where(launches > 6, np.inf, 1),
+    ],
+)
+def test_what_is_nearly_a_sum_but_none_has_no_exact_front(cost):
+    with pytest.raises(InputError, match="'cost' is no sum over stages"):
+        exact_front(derived(cost))
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_blocks_without_a_finite_cost_have_no_exact_front_of_it_but_one_of_other_costs(broken):
+    class Unmeasured(Derived):
+        def block_cost(self, block):
+            costs = super().block_cost(block)
+            return [costs[0], broken if block.kernel == 5 else costs[1], costs[2]]
+
+    meter = Unmeasured(lambda launches, weights, _: weights)
+    problem = NASProblem(Evaluator(wide_space(), [meter]), Pareto("cost", "quality"))
+    with pytest.raises(InputError, match=r"'cost' is no sum over stages .* or not finite"):
+        exact_front(problem)
+    meter.cost = lambda launches, weights, _: launches
+    assert exact_front(problem, ["cost"]).f.tolist() == [
+        [problem.evaluations(every(wide_space()))["cost"].min()]
+    ]
 
 
 def test_a_metric_that_is_the_same_for_all_has_no_exact_front():

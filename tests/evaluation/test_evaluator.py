@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -158,6 +159,16 @@ def test_of_several_proxies_only_those_asked_for_are_measured_and_the_rest_added
     both = evaluator.evaluate(genomes, ["snip", "grasp"])
     assert kept() == {"snip", "grasp"}
     assert both["snip"].tolist() == snip.tolist()
+
+
+def test_meters_may_come_one_by_one_and_what_is_none_or_no_list_is_refused(tiny):
+    evaluator = Evaluator(tiny, (meter for meter in [Fake(), Analytic(16)]))
+    assert evaluator.metrics == (*Fake().metrics, *Analytic(16).metrics)
+    with pytest.raises(InputError, match=r"got <class .*Analytic'>: make one, Analytic\(\.\.\.\)"):
+        Evaluator(tiny, (meter for meter in [Analytic]))
+    for wrong in (Fake(), Analytic, None, 5):
+        with pytest.raises(InputError, match=re.escape(f"[Analytic(96)]; got {wrong!r}")):
+            Evaluator(tiny, wrong)
 
 
 def test_two_meters_of_the_same_metric_are_refused(tiny):

@@ -169,6 +169,7 @@ def test_a_reference_point_is_stated_and_used():
     for wrong, words in (
         ({"score": 0.0}, "one finite value of each of score, params; got score=0.0"),
         ({"score": 0.0, "params": math.nan}, "one finite value"),
+        ({"score": 0.0, "params": True}, "one finite value"),
         ({"score": 2.0, "params": 1e5}, "Nothing is better than the reference point"),
     ):
         with pytest.raises(InputError, match=words):
@@ -238,6 +239,7 @@ def test_a_method_that_found_nothing_beside_others_has_a_report(tmp_path):
     [
         ({"limits": {"latency_ms": [1.0]}}, "'latency_ms' is no cost that runs are judged by: params"),
         ({"limits": {"params": [np.nan]}}, "Limits of 'params' are finite numbers; got nan"),
+        ({"limits": {"params": True}}, "Limits of 'params' are finite numbers; got True"),
         ({"reference": {"score": 0.0}}, "needs one finite value of each of score, params; got score=0.0"),
     ],
 )

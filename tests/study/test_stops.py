@@ -134,6 +134,24 @@ def test_bad_networks_do_not_hide_that_a_front_grows(n_obj, at):
     assert grown[-2] or grown[-1]
 
 
+@pytest.mark.parametrize(("least", "step", "n"), [(10.0, 1e-9, 50), (1.0, 1e-12, 40), (-10.0, 1e-9, 50)])
+@pytest.mark.parametrize("n_obj", [1, 2])
+def test_a_front_that_creeps_by_what_nobody_would_tell_apart_has_stagnated(least, step, n, n_obj):
+    watch, ended = Stagnation(n), []
+    for number in range(3 * n):
+        watch.add(np.full((1, n_obj), least - step * number), np.array([True]))
+        ended.append(watch.stagnated())
+    assert not any(ended[: n - 1])
+    assert any(ended)
+
+
+def test_a_front_far_from_zero_that_grows_in_all_digits_that_are_told_goes_on():
+    watch = Stagnation(20)
+    for number in range(200):
+        watch.add(np.array([[1000.0 - 1e-3 * number]]), np.array([True]))
+        assert not watch.stagnated()
+
+
 def test_while_nothing_is_feasible_nothing_stagnates():
     watch = Stagnation(2)
     for feasible in (False, False, False, False, True, True):

@@ -180,8 +180,8 @@ class TwoStage(Plan):
 
     (for a score to be minimised :math:`score(a) \le score(a^*) + ...`). Of several costs the trade-offs
     are searched for. Where fewer networks than the rest of the budget are within the radius, it grows until
-    they are so many, and the second run's record says how far. If the first part measured nothing valid,
-    the rest goes on with it.
+    they are so many, or would be too many to hold, and the second run's record says how far. If the first
+    part measured nothing valid, the rest goes on with it.
 
     Args:
         score: What the first part is after.

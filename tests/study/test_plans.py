@@ -15,8 +15,8 @@ from moo_nas import Constrained, NASProblem, Pareto, Single, Tchebycheff, Weight
 from moo_nas.errors import FormulationError, InputError
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic
-from moo_nas.spaces import StageSpace
-from moo_nas.spaces.neighbourhood import n_within, neighbourhood
+from moo_nas.spaces import PrunedSpace, StageSpace
+from moo_nas.spaces.neighbourhood import MOST, n_within, neighbourhood
 from moo_nas.study import Spread, TwoStage
 from moo_nas.testing.algorithms import StandIn
 from tests.fakes import Fake
@@ -210,6 +210,30 @@ def test_a_neighbourhood_is_all_that_differs_in_so_few_genes(radius):
     assert {tuple(g) for g in within.tolist()} == {
         tuple(g) for g in pool[(pool != middle).sum(axis=1) <= radius].tolist()
     }
+
+
+@pytest.mark.parametrize(("radius", "least"), [(1, 10_000), (2, 150_000)])
+def test_a_neighbourhood_grows_no_further_than_it_can_be_held(radius, least):
+    space = StageSpace.haenas()
+    middle = space.canonical(space.sample(1, seed=0))[0]
+    around, grown = neighbourhood(space, middle, radius, least)
+    assert n_within(space, grown) <= MOST
+    assert len(around) >= least or n_within(space, grown + 1) > MOST
+    assert (around != middle).sum(axis=1).max() == grown >= radius
+
+
+def test_two_stage_on_a_large_space_pruned_to_few_networks_ends_beside_the_others():
+    whole, replaced = StageSpace.haenas(), {}
+    for number, stage in enumerate(whole.stages, start=1):
+        first, rare, *others = stage.options()
+        replaced[number] = dict.fromkeys(others if number <= 5 else (rare, *others), first)
+    space = PrunedSpace(whole, replaced)
+    problem = NASProblem(Evaluator(space, [Analytic(96)]), Pareto("params", "macs"))
+    asked = {"t": TwoStage("params", ["macs"], radius=1), "p": Pareto("params", "macs")}
+    found = compare(problem, asked, ["random"], seeds=1, budget=60)
+    assert found.refused == {}
+    assert found.entries["p-random", 0].n_evaluations == space.n_distinct == 32
+    assert 30 <= found.entries["t-random", 0].n_evaluations <= 32
 
 
 def test_a_neighbourhood_too_large_to_hold_is_refused():

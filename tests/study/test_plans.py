@@ -171,16 +171,43 @@ def test_what_a_part_leaves_is_the_next_ones():
         (lambda: TwoStage("score", []), "one cost or more"),
         (lambda: TwoStage("score", ["score"]), "all distinct"),
         (lambda: TwoStage("score", share=1.0), "between 0 and 1"),
-        (lambda: TwoStage("score", radius=0), "at least one gene"),
-        (lambda: TwoStage("score", tolerance=-1.0), "not negative"),
+        (lambda: TwoStage("score", share="a"), "share of the first stage must be a number .* got 'a'"),
+        (lambda: TwoStage("score", radius=0), "radius must be a whole number of genes, at least 1; got 0"),
+        (lambda: TwoStage("score", radius=1.5), "whole number of genes, at least 1; got 1.5"),
+        (lambda: TwoStage("score", radius="a"), "whole number of genes, at least 1; got 'a'"),
+        (lambda: TwoStage("score", tolerance=-1.0), "tolerance must be a number, at least 0; got -1.0"),
+        (lambda: TwoStage("score", tolerance="a"), "tolerance must be a number, at least 0; got 'a'"),
         (lambda: TwoStage("score", score_range=(2.0, 1.0)), "low < high"),
+        (lambda: TwoStage("score", score_range=5), "low < high; got 5"),
+        (lambda: TwoStage("score", score_range=(1, 2, 3)), "low < high"),
+        (lambda: TwoStage("score", "params"), r"costs are metrics in a row: \['params'\]"),
+        (lambda: TwoStage("score", 5), r"costs are metrics in a row: \[5\]"),
+        (lambda: TwoStage("score", [5]), "takes a score and one cost or more, by name"),
+        (lambda: TwoStage(5), "takes a score and one cost or more, by name"),
         (lambda: Spread([Single("score")]), "two formulations or more"),
+        (lambda: Spread("ab"), r"A spread is of formulations, such as \[.*; got 'ab'"),
+        (lambda: Spread(5), r"A spread is of formulations, such as \[.*; got 5"),
+        (lambda: Spread([Single("score"), 5]), r"A spread is of formulations, such as \[.*; got 5"),
         (lambda: Spread.even(Single("score"), 3), "nothing|no weights"),
     ],
 )
 def test_what_makes_no_plan_is_refused(make, words):
     with pytest.raises(FormulationError, match=words):
         make()
+
+
+def test_numbers_of_numpy_make_the_same_plan(tmp_path):
+    numbers = {"share": 0.5, "radius": 1, "tolerance": 0.25}
+    kinds = {"share": np.float32, "radius": np.int64, "tolerance": np.float32}
+    ends = np.array([0, 1], dtype=np.int32)
+    plan = TwoStage("score", ["params"], score_range=(0.0, 1.0), **numbers)
+    same = {name: kinds[name](value) for name, value in numbers.items()}
+    made = TwoStage("score", np.array(["params"]), score_range=ends, **same)
+    assert made == plan
+    assert json.dumps(made.settings) == json.dumps(plan.settings)
+    compare(toy(), {"t": made}, ["random"], 1, 6, out=tmp_path)
+    spread = Spread(one for one in (Single("score"), Single("params")))
+    assert [one.name for one in spread.formulations] == ["single", "single"]
 
 
 def test_what_cannot_be_carried_out_is_refused_before_anything_is_written(tmp_path):

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -75,10 +75,10 @@ def print_proxies(table: pd.DataFrame, out: Console) -> None:
     """Print what proxies are worth."""
     results = [c.removesuffix("_low") for c in table.columns if c.endswith("_low")]
     headings = ["repeatability (95 %)", "seeds for 0.9", "params", "flops", *results, "seconds", "of"]
-    shown = Table("proxy", *headings, box=None, pad_edge=False, header_style="bold")
+    rows = []
     for row in table.to_dict("records"):
         needed = row["seeds_for_0.9"]
-        shown.add_row(
+        told = (
             row["proxy"],
             f"{row['repeatability']:.2f} ({row['low']:.2f} to {row['high']:.2f})",
             "never" if math.isinf(needed) else f"{needed:.0f}",
@@ -88,26 +88,39 @@ def print_proxies(table: pd.DataFrame, out: Console) -> None:
             "" if math.isnan(row["seconds"]) else f"{row['seconds']:.3f}",
             str(row["n"]),
         )
+        rows.append(told)
     out.print("Spearman's rank correlation with the proxy under another seed, with costs, with results:")
-    out.print(shown)
+    out.print(_table(["proxy", *headings], rows, out.width))
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
+    """Return a table of which headings and cells break between words to fit a width, and no word is cut."""
+    headings = [heading.replace("_", " ") for heading in headings]
+    columns = list(zip(headings, *rows, strict=True))
+    least = [max(len(word) for text in column for word in text.split()) for column in columns]
+    widths = [max(map(len, column)) for column in columns]
+    while sum(widths) + 2 * (len(widths) - 1) > width and widths != least:
+        widest = max((n for n in range(len(widths)) if widths[n] > least[n]), key=widths.__getitem__)
+        widths[widest] -= 1
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading, wide in zip(headings, widths, strict=True):
+        table.add_column(heading, min_width=wide, max_width=wide)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def print_comparison(comparison: Comparison, out: Console) -> None:
     """Print the methods of a comparison, best first."""
     means = ["hypervolume", "front_size", *(f"best_{m}" for m in comparison.judge.metrics)]
     ran = comparison.table[comparison.table["stop_reason"] != "refused"]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    # Of numbers a heading may break, of methods no name.
-    table.add_column("method", min_width=max((len(str(method)) for method in ran["method"]), default=0))
-    for heading in ("runs", *means):
-        table.add_column(heading.replace("_", " "))
     grouped = ran.groupby("method", sort=False)
-    for method, medians in grouped[means].median().sort_values("hypervolume", ascending=False).iterrows():
-        table.add_row(
-            str(method), str(len(grouped.get_group(method))), *(f"{value:.4g}" for value in medians)
-        )
+    rows = [
+        (str(method), str(len(grouped.get_group(method))), *(f"{value:.4g}" for value in medians))
+        for method, medians in grouped[means].median().sort_values("hypervolume", ascending=False).iterrows()
+    ]
     out.print("Medians over seeds:")
-    out.print(table)
+    out.print(_table(["method", "runs", *means], rows, out.width))
     for method, reason in comparison.refused.items():
         out.print(f"{method}: refused. {reason}")
     for note in comparison.notes:

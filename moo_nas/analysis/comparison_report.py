@@ -176,7 +176,8 @@ def _ranks(found: Compared) -> list[Html]:
     """Return tests and effect sizes, an indicator at a time."""
     made = []
     for indicator, ranking in found.rankings.items():
-        if ranking.control is None or ranking.nemenyi is None or ranking.table["mean_rank"].nunique() < 2:
+        # Where all runs are equal, as where nothing was found, there is nothing to tell.
+        if ranking.control is None or ranking.nemenyi is None or found.ran[indicator].nunique() < 2:
             continue
         rows = [
             [
@@ -186,7 +187,11 @@ def _ranks(found: Compared) -> list[Html]:
             for row in ranking.table.to_dict("records")
         ]
         headings = ["method", "runs", "median", "mean rank", "p (Wilcoxon, Holm)", "A12"]
-        words = f"Each method is held against {ranking.control}, which has the best mean rank over the seeds."
+        ranks = ranking.table["mean_rank"]
+        has = "has" if (ranks == ranks.min()).sum() == 1 else "shares"
+        words = (
+            f"Each method is held against {ranking.control}, which {has} the best mean rank over the seeds."
+        )
         if np.isfinite(ranking.friedman_p):
             alike = "could be chance" if ranking.friedman_p > ALPHA else "are more than chance"
             words += (

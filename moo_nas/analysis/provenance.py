@@ -219,10 +219,10 @@ def _setup(record: Mapping[str, Any]) -> list[Html]:
         return []
     rows = []
     for name, value in setup.items():
-        rest = {k: v for k, v in value.items() if k not in (*HOW, "seconds")}
+        rest = {k: v for k, v in value.items() if k not in (*HOW, "seconds") and v != ""}
         rest = {k: v for k, v in rest.items() if not (isinstance(v, list) and v and isinstance(v[0], list))}
         took = seconds(float(value.get("seconds", 0.0))).replace(" ", "\N{NO-BREAK SPACE}")
-        rows.append((name.partition("/")[0], took, words(rest) if rest else ""))
+        rows.append((name.partition("/")[0], took, value.get("sentence") or (words(rest) if rest else "")))
     total = seconds(sum(float(value.get("seconds", 0.0)) for value in setup.values()))
     return [
         Html("<h3>Set-up</h3>"),

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from moo_nas.analysis.statistics import Nemenyi, a12, friedman, nemenyi, wilcoxon_holm
+from moo_nas.analysis.tables import quartiles
 from moo_nas.arrays import FloatArray
 from moo_nas.errors import InputError
 
@@ -67,7 +68,7 @@ def ranked(runs: pd.DataFrame, value: str, less_is_better: bool) -> Ranking:
     cost = runs[["method", "seed"]].assign(cost=signed)
     groups = runs.groupby("method", sort=False)[value]
     table = pd.DataFrame(
-        [(method, *_quartiles(some.to_numpy(dtype=np.float64)).tolist()) for method, some in groups],
+        [(method, *quartiles(some.to_numpy(dtype=np.float64)).tolist()) for method, some in groups],
         columns=["method", "low", "median", "high"],
     )
     table["runs"] = table["method"].map(runs["method"].value_counts())
@@ -90,17 +91,6 @@ def ranked(runs: pd.DataFrame, value: str, less_is_better: bool) -> Ranking:
     table = table.iloc[order][list(_COLUMNS)].reset_index(drop=True)
     names = () if wide is None else tuple(map(str, wide.columns))
     return Ranking(table, control, p_all, names, critical, tuple(notes))
-
-
-def _quartiles(values: FloatArray) -> FloatArray:
-    """Return the quartiles ``(3,)`` of numbers, some of which may be infinite."""
-    shares = (0.25, 0.5, 0.75)
-    below, above = (np.quantile(values, shares, method=which) for which in ("lower", "higher"))
-    with np.errstate(invalid="ignore"):
-        between = np.quantile(values, shares)
-    # Interpolation makes NaN of what lies at or beside an infinite number.
-    quartiles: FloatArray = np.where(np.isfinite(between), between, (below + above) / 2)
-    return quartiles
 
 
 def _finite(values: FloatArray) -> FloatArray:

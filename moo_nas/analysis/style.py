@@ -101,8 +101,17 @@ def quantity(metric: Metric, value: float) -> str:
 
 
 def short_name(metric: Metric) -> str:
-    """Return a metric's name without the unit that ends it."""
-    return metric.name.removesuffix(f"_{metric.unit}").replace("_", " ")
+    """Return a metric's name without the unit that ends it.
+
+    Example:
+        >>> short_name(Metric("energy_mj", "mJ", "min")), short_name(Metric("weight_bytes", "B", "min"))
+        ('energy', 'weight')
+    """
+    name = metric.name
+    for unit in (metric.unit, *(("bytes",) if metric.unit == "B" else ())):
+        if name.lower().endswith(f"_{unit.lower()}"):
+            name = name[: -len(unit) - 1]
+    return name.replace("_", " ")
 
 
 def axis_label(metric: Metric) -> str:

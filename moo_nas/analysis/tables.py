@@ -110,12 +110,29 @@ def hypervolume_so_far(
 def indicator_band(curves: pd.DataFrame, method: str, indicator: str = "hypervolume") -> pd.DataFrame:
     """Return ``low``, ``median`` and ``high`` (quartiles over seeds) of an indicator by evaluation.
 
-    A run that ended early keeps what it had; there is no quartile before each run has something valid.
+    A run that ended early keeps what it had; there is no quartile before each run has something valid. Where
+    too many runs are infinite, a quartile is.
     """
     rows = curves[curves["method"] == method]
     table = rows.pivot(index="evaluation", columns="seed", values=indicator).astype(np.float64).ffill()
-    quartiles = table.quantile([0.25, 0.5, 0.75], axis=1).T.where(table.notna().all(axis=1))
-    return quartiles.set_axis(["low", "median", "high"], axis=1)
+    return pd.DataFrame(quartiles(table.to_numpy()).T, table.index, ["low", "median", "high"])
+
+
+def quartiles(values: FloatArray) -> FloatArray:
+    """Return the quartiles ``(3, ...)`` over the last axis of numbers, some of which may be infinite.
+
+    NaN where one of the numbers is.
+
+    Example:
+        >>> quartiles(np.array([1.0, 2.0, np.inf])).tolist()
+        [1.5, 2.0, inf]
+    """
+    shares = (0.25, 0.5, 0.75)
+    below, above = (np.quantile(values, shares, axis=-1, method=which) for which in ("lower", "higher"))
+    with np.errstate(invalid="ignore"):
+        between = np.quantile(values, shares, axis=-1)
+    # Interpolation makes NaN of what lies at or beside an infinite number.
+    return np.where(np.isfinite(between), between, (below + above) / 2)
 
 
 def best_known(fronts: pd.DataFrame, method: str, x: Metric, y: Metric) -> pd.DataFrame:

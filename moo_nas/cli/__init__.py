@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterable
+from typing import Any
 
 import typer
 
@@ -11,6 +12,9 @@ from moo_nas.cli.options import DONE, INTERRUPTED, WRONG_INPUT
 from moo_nas.errors import MooNasError
 
 __all__ = ["DONE", "INTERRUPTED", "WRONG_INPUT", "app", "main"]
+
+# By the kind of error that typer passes on.
+_NUMBERS = {"int": "a whole number", "float": "a number"}
 
 app = typer.Typer(
     help="Hardware-aware neural architecture search as multi-objective optimisation.",
@@ -44,10 +48,21 @@ def main(arguments: Iterable[str] | None = None) -> int:
         # typer's errors of usage have no public class in common.
         if not hasattr(error, "format_message"):
             raise
-        return _fail(error.format_message())
+        return _fail(_usage(error))
     if code == INTERRUPTED:
         ERR.print("Interrupted: the same command continues.")
     return code if isinstance(code, int) else DONE
+
+
+def _usage(error: Any) -> str:
+    """Return an error of usage; of what is no number in words of our own, with what was given."""
+    told: str = error.format_message()
+    cause = error.__cause__
+    for found in cause.errors() if hasattr(cause, "errors") else ():
+        expected = _NUMBERS.get(found["type"].partition("_")[0])
+        if expected is not None:
+            told = told.replace(found["msg"], f"it must be {expected}; got '{found['input']}'.")
+    return told
 
 
 def _interrupt(*_: object) -> None:

@@ -147,5 +147,5 @@ def compare(
             foreign=foreign or (),
         )
     print_comparison(comparison, OUT)
-    interrupted = any(run.stop_reason == "interrupted" for run in comparison.runs.values())
+    interrupted = any(entry.stop_reason == "interrupted" for entry in comparison.entries.values())
     raise typer.Exit(INTERRUPTED if interrupted else DONE)

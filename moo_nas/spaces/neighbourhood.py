@@ -28,7 +28,7 @@ def neighbourhood(
         genome: The canonical genome in the middle ``(n_var,)``; it is among what is returned.
         radius: In how many genes they may differ.
         least: How many are to be there that are not known: with fewer, the radius grows until there are so
-            many, or all are there.
+            many, all are there, or one gene more would make it more than a million.
         known: Genomes that do not count, as the bytes of their rows.
         pool: The canonical genomes ``(n_pool, n_var)`` that there are, if not all can be measured.
 
@@ -50,7 +50,9 @@ def neighbourhood(
             radius = max(radius, int(new[min(least, len(new)) - 1]))
         return pool[distance <= radius], radius
     genomes, at = genome[None], 0
-    while at < radius or (at < space.n_var and _n_unknown(genomes, known) < least):
+    while at < radius or (
+        at < space.n_var and n_within(space, at + 1) <= MOST and _n_unknown(genomes, known) < least
+    ):
         at += 1
         if n_within(space, at) > MOST:
             raise SpaceError(

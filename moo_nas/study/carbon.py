@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Self
 
-from moo_nas.errors import BusyError, InputError, StoreError
+from moo_nas.errors import BusyError, StoreError, check_number
 from moo_nas.meters.device.counters import Counter, Nvml, Rapl
 from moo_nas.meters.device.energy import NO_METER
 
@@ -136,10 +136,9 @@ def check_grid(grid: float) -> None:
     """Refuse what can be no carbon intensity.
 
     Raises:
-        InputError: It is negative or not finite.
+        InputError: It is no number, negative or not finite.
     """
-    if not 0 <= grid < float("inf"):
-        raise InputError(f"The grid's carbon intensity must be 0 g/kWh or more; got {grid}.")
+    check_number("The grid's carbon intensity in g/kWh", grid)
 
 
 def sittings(readings: Iterable[tuple[str, Reading]]) -> list[Reading]:

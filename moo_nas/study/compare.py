@@ -12,23 +12,24 @@ import pandas as pd
 from pymoo.core.algorithm import Algorithm
 
 from moo_nas.arrays import IntArray
-from moo_nas.errors import FormulationError, InputError, whole_number
+from moo_nas.errors import FormulationError, InputError
 from moo_nas.evaluation import Runner
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
 from moo_nas.study.carbon import WORLD_GRID, check_grid
 from moo_nas.study.comparison import Comparison
 from moo_nas.study.entry import Entry
-from moo_nas.study.exact import exact_front
+from moo_nas.study.exact import exact_front, knows_front
 from moo_nas.study.folder import Folder
 from moo_nas.study.foreign import check_foreign, check_possible, read_foreign
+from moo_nas.study.given import plans_of, seeds_of, solvers_of
 from moo_nas.study.judged import Yardstick, check_yardstick
-from moo_nas.study.plans import Alone, Plan
+from moo_nas.study.plans import Plan
 from moo_nas.study.publish import publish_comparison
 from moo_nas.study.reading import keep_comparison
 from moo_nas.study.run import Run
-from moo_nas.study.search import define, prepare_algorithm, set_up
-from moo_nas.study.session import Listener, Session
+from moo_nas.study.search import check_problem, define, prepare_algorithm, set_up
+from moo_nas.study.session import Listener, Session, check_listener
 from moo_nas.study.stops import Stops
 from moo_nas.study.warm_start import warm_start_genomes
 
@@ -93,19 +94,21 @@ def compare(
     stops = Stops(budget, max_seconds, stagnation)
     runner = Runner(n_jobs, timeout_s)
     check_grid(grid)
+    check_listener(progress)
+    check_problem(problem)
     if judge is not None and not isinstance(judge, Formulation):
         raise InputError(f"A judge is a formulation, such as Pareto('score', 'latency_ms'); got {judge!r}.")
     judge = problem.formulation if judge is None else problem.under(judge).formulation
-    numbers = _seeds(seeds)
-    asked = _by_name(formulations)
-    if isinstance(algorithms, str | Algorithm):
-        raise InputError(f"Algorithms are given in a row, or by name: [{algorithms!r}].")
-    solvers = dict(algorithms) if isinstance(algorithms, Mapping) else {name: name for name in algorithms}
+    numbers = seeds_of(seeds)
+    asked = plans_of(formulations)
+    solvers = solvers_of(algorithms)
     if not (asked and solvers and len(numbers)):
         raise InputError("A comparison needs at least one formulation, one algorithm and one seed.")
     problem = problem.also_measuring(judge.metrics, optional=True)
     metrics = {name: problem.evaluator.metric(name) for name in judge.metrics}
     reference, levels = check_yardstick(judge, metrics, reference, limits)
+    if isinstance(foreign, str | os.PathLike) or not isinstance(foreign, Iterable):
+        raise InputError(f"foreign is a row of files: [{foreign!r}].")
     others = [entry for path in foreign for entry in read_foreign(path, metrics, problem.name)]
     start = None if warm_start is None else warm_start_genomes(warm_start, problem.space)
     methods: dict[tuple[str, int], _Method] = {}
@@ -120,11 +123,14 @@ def compare(
                     refused[name] = str(error)
                     break
     check_foreign(others, {name for name, _ in methods})
-    if judge.is_fitted and (others or reference is not None):
-        known = exact_front(problem, judge)
-        check_possible(others, judge, known)
-        if known is not None:
-            Yardstick.of(judge, metrics, [], known, reference)
+    exact = None
+    if (others or reference is not None) and knows_front(problem, judge):
+        # All of it is tabulated or computed: to fit the judge measures nothing.
+        ready = problem.fitted(judge)
+        exact = exact_front(problem, ready)
+        check_possible(others, ready, exact)
+        if exact is not None:
+            Yardstick.of(ready, metrics, [], exact, reference)
     if not methods:
         raise InputError(f"No method can run: {'; '.join(refused.values())}")
     definitions = {f"{name}/seed{seed}": method.definition for (name, seed), method in methods.items()}
@@ -137,7 +143,7 @@ def compare(
                 continue
             listen = _numbered(progress, f"{number} of {len(methods)}")
             try:
-                runs = method.carry_out(shared, folder, listen, grid)
+                entries.append(method.carry_out(shared, folder, listen, grid))
             except FormulationError as error:
                 refused[method.name] = str(error)
                 entries = [entry for entry in entries if entry.method != method.name]
@@ -149,7 +155,6 @@ def compare(
                 if not entries:
                     raise
                 break
-            entries.append(Entry.of_runs(method.name, method.seed, runs, budget))
             if entries[-1].stop_reason == "interrupted":
                 break
         fitted = shared.fitted(judge)
@@ -159,7 +164,7 @@ def compare(
             fitted,
             metrics,
             None if folder is None else folder.path,
-            exact_front(shared, fitted),
+            exact_front(shared, fitted) if exact is None else exact,
             reference,
             levels,
         )
@@ -217,45 +222,68 @@ class _Method:
 
     def carry_out(
         self, problem: NASProblem, folder: Folder | None, listen: Listener | None, grid: float
-    ) -> tuple[Run, ...]:
-        """Return the runs of all parts, or of those up to an interrupt, each from where it was."""
+    ) -> Entry:
+        """Return what the runs of all parts found, or of those up to an interrupt, each from where it was.
+
+        Raises:
+            KeyboardInterrupt: While the first part was set up: there is nothing to report.
+        """
         runs: list[Run] = []
-        ends = self.plan.ends(self.stops.budget)
-        seconds = self.stops.max_seconds
-        for number, (end, share) in enumerate(zip(ends, self.plan.shares(), strict=True)):
-            left = end - sum(len(run.table) for run in runs)
-            part = self.plan.part(number, problem, runs, left)
-            start = part.warm_start if part.warm_start is not None else self.warm_start
-            stops = Stops(left, None if seconds is None else seconds * share, self.stops.stagnation)
-            ready = set_up(self.algorithm, part.problem, self.seed, start)
-            name, definition = f"{self.name}/seed{self.seed}", self.definition
-            if len(ends) > 1:
-                name += f"/part{number + 1}"
-                definition = define(ready.problem, self.description, stops, self.seed, start, self.runner)
-                told = {"part": number + 1, "parts": len(ends), **part.told}
-                definition = {**definition, "plan": {**self.plan.settings, **told}}
-            known = np.concatenate([run.table.genomes for run in runs]) if runs else None
-            # The problem's own store has earlier comparisons' runs: each has its name, rows and time.
-            kept = f"{name} {len(problem.evaluator.store.runs())}" if folder is None else name
-            session = Session(
-                *(kept, ready, definition, folder, listen),
-                prefix=f"runs/{name}/",
-                alone=False,
-                grid=grid,
-                known=known,
-                prepare=part.prepare,
-            )
-            runs.append(session.run())
-            if runs[-1].stop_reason == "interrupted":
-                break
-        return tuple(runs)
+        interrupted = False
+        try:
+            for number in range(len(self.plan.shares())):
+                runs.append(self._part(number, runs, problem, folder, listen, grid))
+                if runs[-1].stop_reason == "interrupted":
+                    break
+        except KeyboardInterrupt:
+            if not runs:
+                raise
+            interrupted = True
+        return Entry.of_runs(self.name, self.seed, runs, self.stops.budget, interrupted)
+
+    def _part(
+        self,
+        number: int,
+        done: Sequence[Run],
+        problem: NASProblem,
+        folder: Folder | None,
+        listen: Listener | None,
+        grid: float,
+    ) -> Run:
+        """Return the run of a part, counted from 0, after those that are done."""
+        ends, seconds = self.plan.ends(self.stops.budget), self.stops.max_seconds
+        left = ends[number] - sum(len(run.table) for run in done)
+        part = self.plan.part(number, problem, done, left)
+        start = part.warm_start if part.warm_start is not None else self.warm_start
+        time = None if seconds is None else seconds * self.plan.shares()[number]
+        stops = Stops(left, time, self.stops.stagnation)
+        ready = set_up(self.algorithm, part.problem, self.seed, start)
+        name, definition = f"{self.name}/seed{self.seed}", self.definition
+        if len(ends) > 1:
+            name += f"/part{number + 1}"
+            definition = define(ready.problem, self.description, stops, self.seed, start, self.runner)
+            told = {"part": number + 1, "parts": len(ends), **part.told}
+            definition = {**definition, "plan": {**self.plan.settings, **told}}
+        # The problem's own store has earlier comparisons' runs: each has its name, rows and time.
+        kept = f"{name} {len(problem.evaluator.store.runs())}" if folder is None else name
+        session = Session(
+            *(kept, ready, definition, folder, listen),
+            prefix=f"runs/{name}/",
+            alone=False,
+            grid=grid,
+            known=np.concatenate([run.table.genomes for run in done]) if done else None,
+            prepare=part.prepare,
+        )
+        run = session.run()
+        run.name = name
+        return run
 
 
-def _method(formulation: str, algorithm: str, taken: Collection[str]) -> str:
+def _method(formulation: Any, algorithm: Any, taken: Collection[str]) -> str:
     """Return what a pair is called, in tables and as a folder."""
     for name in (formulation, algorithm):
-        if not re.fullmatch(r"\w[\w.+]*(-[\w.+]+)*", name):
-            raise InputError(f"Names in a comparison are of letters, digits and . _ + -; got '{name}'.")
+        if not (isinstance(name, str) and re.fullmatch(r"\w[\w.+]*(-[\w.+]+)*", name)):
+            raise InputError(f"Names in a comparison are of letters, digits and . _ + -; got {name!r}.")
     method = f"{formulation}-{algorithm}"
     if method in taken:
         raise InputError(f"Two methods would be called '{method}': choose other names.")
@@ -266,38 +294,3 @@ def _numbered(progress: Listener | None, place: str) -> Listener | None:
     if progress is None:
         return None
     return lambda news: progress(replace(news, name=f"{news.name.partition(' ')[0]} ({place})"))
-
-
-def _seeds(given: Any) -> list[int]:
-    """Return the seeds that a number of them, or a row of them, stands for."""
-    try:
-        row = list(given)
-    except TypeError:
-        return list(range(whole_number("seeds are how many, or which in a row, whole numbers", given, 0)))
-    seeds = [whole_number("The seed must be a whole number", seed, 0) for seed in row]
-    if len(set(seeds)) < len(seeds):
-        raise InputError(f"A method runs once with a seed; got {', '.join(map(str, seeds))}.")
-    return seeds
-
-
-def _by_name(given: Any) -> dict[str, Plan]:
-    """Return plans by name; a formulation is a plan of one run."""
-    if not isinstance(given, Iterable):
-        raise InputError(f"Formulations are given in a row, or by name: [{given!r}].")
-    for one in given.values() if isinstance(given, Mapping) else given:
-        if not isinstance(one, Formulation | Plan):
-            raise InputError(
-                f"A comparison is of formulations, such as Pareto('score', 'latency_ms'), and plans; "
-                f"got {one!r}."
-            )
-    if isinstance(given, Mapping):
-        return {name: one if isinstance(one, Plan) else Alone(one) for name, one in given.items()}
-    named: dict[str, Plan] = {}
-    for one in given:
-        if one.name in named:
-            raise InputError(
-                f"Two formulations are called '{one.name}': give them names of your own, "
-                f"{{'a': ..., 'b': ...}}."
-            )
-        named[one.name] = one if isinstance(one, Plan) else Alone(one)
-    return named

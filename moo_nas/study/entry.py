@@ -1,5 +1,6 @@
 """What takes part in a comparison: a method under one seed, searched here or brought from elsewhere."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -37,8 +38,18 @@ class Entry:
     stop_reason: str = "budget"
 
     @classmethod
-    def of_runs(cls, method: str, seed: int, runs: tuple[Run, ...], budget: int) -> "Entry":
-        """Return the entry of a method that made these runs on one budget."""
+    def of_runs(
+        cls, method: str, seed: int, runs: Sequence[Run], budget: int, interrupted: bool = False
+    ) -> "Entry":
+        """Return the entry of a method that made these runs on one budget.
+
+        Args:
+            method: What it is called.
+            seed: Of the search's randomness.
+            runs: Of all its parts, or of those up to an interrupt.
+            budget: Of all parts together.
+            interrupted: Was it interrupted before the next part began?
+        """
         tables = [run.table for run in runs]
         shared = [
             metric
@@ -52,9 +63,9 @@ class Entry:
             np.concatenate(values),
             tuple(reason for one in tables for reason in one.reasons),
         )
-        last = runs[-1].stop_reason
+        last = "interrupted" if interrupted else runs[-1].stop_reason
         reason = "budget" if len(runs) > 1 and last != "interrupted" and len(table) == budget else last
-        return cls(method, seed, table, None, runs, stop_reason=reason)
+        return cls(method, seed, table, None, tuple(runs), stop_reason=reason)
 
     @property
     def n_evaluations(self) -> int:

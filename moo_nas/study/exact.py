@@ -19,18 +19,24 @@ class KnowsFront(Protocol):
         """Return the exact front under a formulation: a row a network, with its metrics."""
 
 
+def knows_front(problem: NASProblem, formulation: Formulation) -> bool:
+    """Say whether a problem knows its front, and all metrics are tabulated or computed: none is measured."""
+    if not isinstance(problem, KnowsFront):
+        return False
+    meters = problem.evaluator.meters(formulation.metrics)
+    given = {metric.name for meter in meters for metric in meter.metrics}
+    return set(formulation.metrics) <= given and all(meter.instant for meter in meters)
+
+
 def exact_front(problem: NASProblem, formulation: Formulation) -> pd.DataFrame | None:
     """Return the exact front with the formulation's metrics and ``architecture``; None where it is not known.
 
     Only where the metrics are tabulated or computed: nothing is measured for it.
     """
-    if not isinstance(problem, KnowsFront):
+    if not knows_front(problem, formulation):
         return None
     evaluator = problem.evaluator
     meters = evaluator.meters(formulation.metrics)
-    given = {metric.name for meter in meters for metric in meter.metrics}
-    if not (set(formulation.metrics) <= given and all(meter.instant for meter in meters)):
-        return None
     # Without the formulas that every table has: of all networks of a table they take long.
     light = copy.copy(problem)
     light.evaluator = Evaluator(
@@ -40,7 +46,7 @@ def exact_front(problem: NASProblem, formulation: Formulation) -> pd.DataFrame |
     )
     light.extra_metrics = light.optional_metrics = ()
     try:
-        front: pd.DataFrame = light.exact_front(formulation)
+        front: pd.DataFrame = light.exact_front(formulation)  # type: ignore[attr-defined]
     except InputError:
         # No network keeps the limits, or this formulation's front cannot be computed.
         return None

@@ -26,7 +26,8 @@ def fronts(runs: Run | Iterable[Run], formulations: Mapping[str, Formulation]) -
         By the same names, a run each, of which ``front``, ``knee()`` and ``nearest(...)`` are asked.
 
     Raises:
-        InputError: No run, runs on different problems, or a metric that one of them lacks.
+        InputError: No run, runs on different problems, a metric that one of them lacks, or what is no
+            formulation by name.
 
     Example:
         .. code-block:: python
@@ -38,7 +39,17 @@ def fronts(runs: Run | Iterable[Run], formulations: Mapping[str, Formulation]) -
             found = fronts(comparison.runs.values(), asked)
             found["raspi4"].front
     """
-    runs = [runs] if isinstance(runs, Run) else list(runs)
+    if not isinstance(formulations, Mapping) or not all(
+        isinstance(formulation, Formulation) for formulation in formulations.values()
+    ):
+        raise InputError(
+            f"Fronts are under formulations by name, such as {{'a': Pareto('score', 'latency_ms')}}; got "
+            f"{formulations!r}."
+        )
+    row = [runs] if isinstance(runs, Run) else list(runs) if isinstance(runs, Iterable) else [runs]
+    if not all(isinstance(run, Run) for run in row):
+        raise InputError(f"Fronts are of runs, such as comparison.runs.values(); got {runs!r}.")
+    runs = row
     if not runs:
         raise InputError("Fronts are of at least one run; got none.")
     check_same_problem((f"run {number} ({run.name})", run.record) for number, run in enumerate(runs, start=1))

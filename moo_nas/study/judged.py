@@ -275,7 +275,8 @@ def _levels(front: pd.DataFrame, cost: Metric) -> list[float]:
     is_min = cost.goal == "min"
     outwards = Context(prec=3, rounding=ROUND_CEILING if is_min else ROUND_FLOOR)
     shares = SHARES if is_min else tuple(1 - share for share in SHARES)
-    levels = [float(outwards.create_decimal_from_float(float(np.quantile(values, s)))) for s in shares]
+    # As it is written in decimal: what has three digits needs no rounding.
+    levels = [float(outwards.create_decimal(repr(float(np.quantile(values, s))))) for s in shares]
     return list(dict.fromkeys(levels))
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +10,10 @@ import numpy as np
 from pymoo.core.algorithm import Algorithm
 
 from moo_nas.arrays import IntArray
-from moo_nas.errors import FormulationError, InputError
+from moo_nas.errors import FormulationError, InputError, check_number, whole_number
 from moo_nas.formulations import Constrained, Formulation, Pareto, Single, spread
 from moo_nas.formulations.base import minimised
-from moo_nas.formulations.normalisation import Range, robust_range
+from moo_nas.formulations.normalisation import Range, check_ranges, robust_range
 from moo_nas.problem import NASProblem
 from moo_nas.spaces.neighbourhood import MOST, n_within, neighbourhood
 from moo_nas.study.run import Run
@@ -133,12 +133,19 @@ class Spread(Plan):
         ('weighted-sum-x5', [40, 80, 120, 160, 200])
     """
 
-    def __init__(self, formulations: Sequence[Formulation], name: str | None = None) -> None:
-        if len(formulations) < 2:
-            raise FormulationError(f"A spread is of two formulations or more; got {len(formulations)}.")
-        self._formulations = tuple(formulations)
-        kinds = dict.fromkeys(formulation.name for formulation in formulations)
-        self._name = name or f"{'+'.join(kinds)}-x{len(formulations)}"
+    def __init__(self, formulations: Iterable[Formulation], name: str | None = None) -> None:
+        given = tuple(formulations) if isinstance(formulations, Iterable) else (formulations,)
+        for one in given:
+            if not isinstance(one, Formulation):
+                raise FormulationError(
+                    "A spread is of formulations, such as [Single('score'), Single('params')]; got "
+                    f"{formulations if isinstance(formulations, str) else one!r}."
+                )
+        if len(given) < 2:
+            raise FormulationError(f"A spread is of two formulations or more; got {len(given)}.")
+        self._formulations = given
+        kinds = dict.fromkeys(formulation.name for formulation in given)
+        self._name = name or f"{'+'.join(kinds)}-x{len(given)}"
 
     @classmethod
     def even(cls, formulation: Formulation, n: int) -> "Spread":
@@ -180,8 +187,8 @@ class TwoStage(Plan):
 
     (for a score to be minimised :math:`score(a) \le score(a^*) + ...`). Of several costs the trade-offs
     are searched for. Where fewer networks than the rest of the budget are within the radius, it grows until
-    they are so many, and the second run's record says how far. If the first part measured nothing valid,
-    the rest goes on with it.
+    they are so many, or would be too many to hold, and the second run's record says how far. If the first
+    part measured nothing valid, the rest goes on with it.
 
     Args:
         score: What the first part is after.
@@ -193,7 +200,7 @@ class TwoStage(Plan):
             reference sample.
 
     Raises:
-        FormulationError: No cost, the score among the costs, or a number that is not possible.
+        FormulationError: No cost, the score among the costs, or a number that is none or not possible.
 
     Example:
         >>> TwoStage("score", ["latency_ms"]).ends(200)
@@ -213,21 +220,32 @@ class TwoStage(Plan):
     name = "two-stage"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "costs", tuple(self.costs))
+        if isinstance(self.costs, str) or not isinstance(self.costs, Iterable):
+            raise FormulationError(f"'two-stage': costs are metrics in a row: [{self.costs!r}].")
+        costs = tuple(self.costs)
+        if not all(isinstance(name, str) for name in (self.score, *costs)):
+            raise FormulationError(
+                f"'two-stage' takes a score and one cost or more, by name; got {self.score!r} and {costs!r}."
+            )
+        object.__setattr__(self, "costs", tuple(map(str, costs)))
         if not self.costs or self.score in self.costs or len(set(self.costs)) < len(self.costs):
             raise FormulationError(
                 f"'two-stage' takes a score and one cost or more, all distinct; got '{self.score}' and "
                 f"{', '.join(self.costs) or 'no cost'}."
             )
-        if not 0 < self.share < 1:
+        try:
+            check_number("The share of the first stage", self.share, 0, 1)
+            check_number("The tolerance", self.tolerance)
+            radius = whole_number("The radius must be a whole number of genes", self.radius, 1)
+        except InputError as error:
+            raise FormulationError(str(error)) from None
+        if self.share in (0, 1):
             raise FormulationError(f"The share of the first stage lies between 0 and 1; got {self.share}.")
-        if self.radius < 1:
-            raise FormulationError(f"The radius is of at least one gene; got {self.radius}.")
-        if not (np.isfinite(self.tolerance) and self.tolerance >= 0):
-            raise FormulationError(f"The tolerance is not negative, and finite; got {self.tolerance}.")
-        ends = self.score_range
-        if ends is not None and not (np.isfinite(ends).all() and ends[0] < ends[1]):
-            raise FormulationError(f"score_range is (low, high), finite and low < high; got {ends}.")
+        ranges = check_ranges({self.score: self.score_range}, [self.score], "'two-stage'")
+        # Numbers of numpy as Python's own: what defines a run is JSON.
+        given = {"share": float(self.share), "tolerance": float(self.tolerance), "radius": radius}
+        for name, value in {**given, "score_range": ranges[self.score]}.items():
+            object.__setattr__(self, name, value)
 
     @property
     def formulations(self) -> tuple[Formulation, ...]:

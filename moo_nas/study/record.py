@@ -22,17 +22,20 @@ ENERGY = "energy/"
 MEASURING = "measuring/"  # and what measuring took
 # What a record has beside the run's definition.
 _FOUND = (
-    *("formulation", "asked_formulation", "machine", "stop_reason", "n_evaluations", "n_failed"),
-    *(
-        "wall_seconds",
-        "cpu_seconds",
-        "measuring_seconds",
-        "energy",
-        "written",
-        "setup",
-        "timings",
-        "energies",
-    ),
+    "formulation",
+    "asked_formulation",
+    "machine",
+    "stop_reason",
+    "n_evaluations",
+    "n_failed",
+    "wall_seconds",
+    "cpu_seconds",
+    "measuring_seconds",
+    "energy",
+    "written",
+    "setup",
+    "timings",
+    "energies",
 )
 _NOT_SET_UP = (MEASURED, ENERGY, MEASURING, ROUNDS, ENERGIES, READER)
 

@@ -31,7 +31,7 @@ class Run:
     """What a search found.
 
     Args:
-        name: What the run is called in its store.
+        name: What the run is called.
         space: Where its genomes come from.
         formulation: What was asked for, fitted.
         table: Everything that was evaluated, in ask order.

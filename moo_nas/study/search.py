@@ -22,7 +22,7 @@ from moo_nas.problem import NASProblem
 from moo_nas.study.carbon import WORLD_GRID, check_grid
 from moo_nas.study.folder import Folder
 from moo_nas.study.run import Run
-from moo_nas.study.session import Listener, Session
+from moo_nas.study.session import Listener, Session, check_listener
 from moo_nas.study.stops import Stops
 from moo_nas.study.warm_start import warm_start_genomes
 
@@ -89,6 +89,7 @@ def search(
         ('budget', 60)
     """
     check_grid(grid)
+    check_listener(progress)
     stops, runner = Stops(budget, max_seconds, stagnation), Runner(n_jobs, timeout_s)
     prepared = Prepared.of(problem, formulation, algorithm, stops, seed, runner, warm_start)
     folder = None if out is None else Folder(out, prepared.definition)
@@ -134,8 +135,9 @@ class Prepared:
         """Return what :func:`search` is to do.
 
         Raises:
-            InputError: An impossible seed, algorithm, formulation or warm start.
+            InputError: An impossible problem, seed, algorithm, formulation or warm start.
         """
+        check_problem(problem)
         algorithm, description = prepare_algorithm(algorithm, seed)
         if formulation is not None and not isinstance(formulation, Formulation):
             raise InputError(
@@ -159,6 +161,18 @@ class Prepared:
         name = f"{NAME} {stable_hash(self.definition)}" if folder is None else NAME
         ready = set_up(self.algorithm, self.problem.at(store, self.runner), self.seed, self.warm_start)
         return Session(name, ready, self.definition, folder, progress, grid=grid)
+
+
+def check_problem(given: Any) -> None:
+    """Refuse what is no problem.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not isinstance(given, NASProblem):
+        raise InputError(
+            f"A problem is a NASProblem, such as HaeNAS(); got {given!r}. Names are for the command line."
+        )
 
 
 def prepare_algorithm(algorithm: str | Algorithm, seed: int) -> tuple[Algorithm, dict[str, Any]]:

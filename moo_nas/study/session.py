@@ -12,6 +12,7 @@ import numpy as np
 from pymoo.core.algorithm import Algorithm
 
 from moo_nas.arrays import FloatArray, IntArray
+from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluations
 from moo_nas.evaluation.bench import genome_text
 from moo_nas.problem import NASProblem
@@ -54,6 +55,18 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
+
+
+def check_listener(given: Any) -> None:
+    """Refuse what cannot be called with :class:`Progress`.
+
+    Raises:
+        InputError: It cannot be called.
+    """
+    if given is not None and not callable(given):
+        raise InputError(f"progress is called with what is measured; got {given!r}, which cannot be called.")
+
+
 # How much measuring a kill may leave out of the account.
 _EVERY_S = 5.0
 

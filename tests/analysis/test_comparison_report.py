@@ -90,6 +90,17 @@ def test_tests_and_effect_sizes_are_told_with_the_method_that_all_are_held_again
     assert "it cannot tell a single method from the best" in read(rows, notes=few.notes).text
 
 
+@pytest.mark.parametrize(
+    ("values", "told"), [([0.4, 0.6, 0.6, 0.4], True), ([0.5] * 4, False), ([0.0] * 4, False)]
+)
+def test_methods_that_share_the_best_mean_rank_are_tested_unless_all_runs_are_equal(values, told):
+    rows = pd.DataFrame({"method": list("aabb"), "seed": [0, 1] * 2, "hypervolume": values})
+    found = ranked(rows, "hypervolume", less_is_better=False)
+    assert found.table["mean_rank"].tolist() == [1.5, 1.5]
+    text = read(rows, rankings={"hypervolume": found}).text
+    assert ("Each method is held against a, which shares the best mean rank over the seeds" in text) == told
+
+
 def test_which_points_each_method_reaches_and_what_it_finds_within_limits_is_told():
     reach = pd.DataFrame(
         {

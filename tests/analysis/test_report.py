@@ -229,3 +229,13 @@ def test_drawings_in_the_page_are_well_formed():
     assert len(drawings) == len(best)
     for drawing in drawings:
         ElementTree.fromstring(drawing)
+
+
+def test_what_was_set_up_is_told_in_its_sentence_and_nothing_empty_is_named():
+    pruned = {"dropped": {"stage1": {"ibn_k3": "dominated"}}, "sentence": "1 of 2 options is dropped."}
+    saved = {"source": "", "metric": "latency_ms", "seconds": 0.0}
+    page = read(evaluations(), setup={"pruned space/1f": pruned, "saved block table/2e": saved})
+    assert "pruned space 0.0 s 1 of 2 options is dropped." in page.text
+    assert "ibn_k3" not in page.text
+    assert "metric latency_ms" in page.text
+    assert "source" not in page.text

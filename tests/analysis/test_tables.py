@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from moo_nas.analysis.style import view
+from moo_nas.analysis.style import axis_label, view
 from moo_nas.analysis.tables import Measured, best_of_all, best_so_far, finite, indicator_band, staircase
 from moo_nas.meters import Metric
 
@@ -44,6 +44,32 @@ def test_there_is_no_median_before_each_run_has_something():
     assert np.isnan(band["median"][1])
     assert band["median"][2] == pytest.approx(0.4)
     assert indicator_band(curves, "b", "igd_plus").isna().all(axis=None)
+
+
+def test_quartiles_by_evaluation_are_infinite_where_too_many_runs_are():
+    inf = float("inf")
+    values = {1: [inf, inf, inf], 2: [1.0, inf, inf], 3: [1.0, 2.0, inf], 4: [1.0, 2.0, 4.0]}
+    rows = [("a", seed, n, some[seed]) for n, some in values.items() for seed in range(3)]
+    curves = pd.DataFrame(rows, columns=["method", "seed", "evaluation", "igd_plus"])
+    band = indicator_band(curves, "a", "igd_plus")
+    assert band.to_numpy().tolist() == [[inf, inf, inf], [inf, inf, inf], [1.5, 2, inf], [1.5, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "expected"),
+    [
+        ("latency_ms", "ms", "latency (ms)"),
+        ("energy_mj", "mJ", "energy (mJ)"),
+        ("peak_power_w", "W", "peak power (W)"),
+        ("weight_bytes", "B", "weight (B)"),
+        ("params", "1", "params"),
+        ("bytes", "B", "bytes (B)"),
+        ("top1_error", "%", "top1 error (%)"),
+        ("ms", "ms", "ms (ms)"),
+    ],
+)
+def test_an_axis_names_a_unit_once(name, unit, expected):
+    assert axis_label(Metric(name, unit, None)) == expected
 
 
 def test_infinite_and_missing_values_are_left_out():

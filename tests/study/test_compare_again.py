@@ -1,31 +1,36 @@
 """Comparisons asked for again, interrupted, or in numbers and words of many kinds."""
 
 import time
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from moo_nas import Pareto, Single, compare, search
+from moo_nas import Pareto, Single, WeightedSum, compare, search
+from moo_nas.algorithms import NSGA2
 from moo_nas.errors import InputError
-from moo_nas.study import TwoStage
+from moo_nas.study import Run, Spread, TwoStage
 from problems.tabular import Table
 from tests.study.test_comparison import JUDGE, toy
 
 BOTH = Pareto("error", "ms")
 
 
-def table() -> Table:
+def table(kind: type[Table] = Table) -> Table:
     """Four points of a front, (error, ms) = (1, 4) ... (4, 1), and five behind it."""
     error, ms = [1.0, 2, 3, 4, 5, 6, 7, 8, 9], [4.0, 3, 2, 1, 9, 8, 7, 6, 5]
     frame = pd.DataFrame({"a": range(9), "error": error, "ms": ms, "mj": ms[::-1]})
     goals = {"error": "min", "ms": "min", "mj": "min"}
-    return Table(frame, genes=["a"], metrics=goals, formulation=BOTH)
+    return kind(frame, genes=["a"], metrics=goals, formulation=BOTH)
 
 
 def test_a_problem_is_compared_again_under_another_judge_or_limits_without_a_folder():
     problem, asked = toy(), {"p": JUDGE, "t": TwoStage("score", ["params"], radius=2)}
     first = compare(problem, asked, ["random"], 1, 8)
+    assert list(first.runs) == [("p-random", 0), ("t-random/part1", 0), ("t-random/part2", 0)]
+    names = ["p-random/seed0", "t-random/seed0/part1", "t-random/seed0/part2"]
+    assert [run.name for run in first.runs.values()] == names
     for options in ({"judge": Pareto("score", "macs")}, {"limits": {"params": 1e5}}, {}):
         again = compare(problem, asked, ["random"], 1, 8, **options)
         for key, run in first.runs.items():
@@ -52,6 +57,59 @@ def test_an_interrupt_while_a_later_method_is_set_up_leaves_the_report_of_those_
         compare(table(), {"second": BOTH}, ["random"], 1, 9, progress=interrupt)
     again = compare(table(), asked, ["random"], 1, 9, out=tmp_path)
     assert list(again.entries) == [("first-random", 0), ("second-random", 0)]
+
+
+def test_an_interrupt_while_a_later_part_is_set_up_leaves_what_was_found(tmp_path):
+    def interrupt(progress) -> None:
+        if "part2" in progress.name and progress.detail == "set-up":
+            raise KeyboardInterrupt
+
+    spread = Spread([Single("error"), Single("ms")])
+    for asked in ({"p": BOTH, "s": spread}, {"s": spread, "p": BOTH}, {"s": spread}):
+        folder = tmp_path / "-".join(asked)
+        begun = compare(table(), asked, ["random"], 1, 8, out=folder, progress=interrupt)
+        assert begun.entries["s-random", 0].n_evaluations == 4
+        assert begun.entries["s-random", 0].stop_reason == "interrupted"
+        assert (folder / "report.html").exists()
+        assert "interrupted" in begun.table["stop_reason"].tolist()
+        ended = compare(table(), asked, ["random"], 1, 8, out=folder)
+        pd.testing.assert_frame_equal(ended.table, compare(table(), asked, ["random"], 1, 8).table)
+
+
+def test_an_interrupt_before_a_later_part_begins_leaves_what_was_found(monkeypatch):
+    part = Spread.part
+
+    def interrupted(self, number, *rest):
+        if number:
+            raise KeyboardInterrupt
+        return part(self, number, *rest)
+
+    monkeypatch.setattr(Spread, "part", interrupted)
+    begun = compare(table(), {"s": Spread([Single("error"), Single("ms")])}, ["random"], 1, 8)
+    assert begun.table[["evaluations", "stop_reason"]].to_numpy().tolist() == [[4, "interrupted"]]
+
+
+@pytest.mark.parametrize("judge", [BOTH, WeightedSum({"error": 1, "ms": 1})])
+def test_results_from_elsewhere_that_cannot_be_are_refused_under_any_judge(judge, tmp_path):
+    path = tmp_path / "theirs.csv"
+    rows = {"method": "theirs", "seed": 0, "evaluation": [1, 2], "error": [1.0, -50.0], "ms": 4.0}
+    pd.DataFrame(rows).to_csv(path, index=False)
+    with pytest.raises(InputError, match=r"evaluation 2 of 'theirs'.* error -50.*: no network"):
+        compare(table(), [BOTH], ["random"], 1, 9, judge=judge, foreign=[path], out=tmp_path / "here")
+    assert not (tmp_path / "here").exists()
+
+
+@pytest.mark.parametrize("yardstick", [{}, {"reference": {"error": 10.0, "ms": 10.0}}])
+def test_the_exact_front_is_computed_once(yardstick):
+    class Counted(Table):
+        made: ClassVar[list[object]] = []
+
+        def exact_front(self, formulation=None):
+            self.made.append(formulation)
+            return super().exact_front(formulation)
+
+    compare(table(Counted), [BOTH], ["random"], 1, 9, **yardstick)
+    assert len(Counted.made) == 1
 
 
 @pytest.mark.parametrize(
@@ -84,7 +142,17 @@ def test_one_limit_needs_no_list_and_a_wish_may_be_a_number_of_numpy():
         ({"formulations": BOTH}, r"Formulations are given in a row, or by name: \[Pareto"),
         ({"formulations": ["pareto"]}, "is of formulations, such as .* got 'pareto'"),
         ({"formulations": {"p": "pareto"}}, "is of formulations, such as .* got 'pareto'"),
+        ({"formulations": {1: BOTH}}, "of letters, digits and . _ [+] -; got 1"),
         ({"algorithms": "nsga2"}, r"Algorithms are given in a row, or by name: \['nsga2'\]"),
+        ({"algorithms": None}, r"Algorithms are given in a row, or by name: \[None\]"),
+        ({"algorithms": [NSGA2()]}, r"needs a name of yours, \{'mine': NSGA2\(\)\}; got <moo_nas"),
+        ({"algorithms": [NSGA2]}, "needs a name of yours, .*; got <class"),
+        ({"algorithms": {"x": 5}}, "An algorithm is a name or a pymoo Algorithm; got int"),
+        ({"algorithms": {2: "random"}}, "of letters, digits and . _ [+] -; got 2"),
+        ({"foreign": "theirs.csv"}, r"foreign is a row of files: \['theirs.csv'\]"),
+        ({"foreign": None}, r"foreign is a row of files: \[None\]"),
+        ({"grid": "a"}, "carbon intensity .* must be a number, at least 0; got 'a'"),
+        ({"progress": 5}, "progress is called with what is measured; got 5"),
         ({"judge": "pareto"}, "A judge is a formulation, .* got 'pareto'"),
         ({"limits": {"ms": "5"}}, "Limits of 'ms' are finite numbers; got '5'"),
         ({"limits": {"ms": [None]}}, "Limits of 'ms' are finite numbers; got None"),
@@ -99,6 +167,14 @@ def test_what_is_no_comparison_is_refused_before_anything_runs(given, words, tmp
     with pytest.raises(InputError, match=words):
         compare(table(), out=tmp_path / "here", **asked)
     assert not (tmp_path / "here").exists()
+
+
+def test_what_is_no_problem_is_refused():
+    for call in (lambda: compare("haenas", [BOTH]), lambda: search("haenas"), lambda: Run.open("haenas")):
+        with pytest.raises(InputError, match=r"A problem is a NASProblem, such as .*; got 'haenas'"):
+            call()
+    with pytest.raises(InputError, match="progress is called with what is measured; got 5"):
+        search(table(), budget=9, progress=5)
 
 
 def test_a_run_of_a_search_answers_wishes_of_numpy():

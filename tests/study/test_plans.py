@@ -15,8 +15,8 @@ from moo_nas import Constrained, NASProblem, Pareto, Single, Tchebycheff, Weight
 from moo_nas.errors import FormulationError, InputError
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic
-from moo_nas.spaces import StageSpace
-from moo_nas.spaces.neighbourhood import n_within, neighbourhood
+from moo_nas.spaces import PrunedSpace, StageSpace
+from moo_nas.spaces.neighbourhood import MOST, n_within, neighbourhood
 from moo_nas.study import Spread, TwoStage
 from moo_nas.testing.algorithms import StandIn
 from tests.fakes import Fake
@@ -171,16 +171,43 @@ def test_what_a_part_leaves_is_the_next_ones():
         (lambda: TwoStage("score", []), "one cost or more"),
         (lambda: TwoStage("score", ["score"]), "all distinct"),
         (lambda: TwoStage("score", share=1.0), "between 0 and 1"),
-        (lambda: TwoStage("score", radius=0), "at least one gene"),
-        (lambda: TwoStage("score", tolerance=-1.0), "not negative"),
+        (lambda: TwoStage("score", share="a"), "share of the first stage must be a number .* got 'a'"),
+        (lambda: TwoStage("score", radius=0), "radius must be a whole number of genes, at least 1; got 0"),
+        (lambda: TwoStage("score", radius=1.5), "whole number of genes, at least 1; got 1.5"),
+        (lambda: TwoStage("score", radius="a"), "whole number of genes, at least 1; got 'a'"),
+        (lambda: TwoStage("score", tolerance=-1.0), "tolerance must be a number, at least 0; got -1.0"),
+        (lambda: TwoStage("score", tolerance="a"), "tolerance must be a number, at least 0; got 'a'"),
         (lambda: TwoStage("score", score_range=(2.0, 1.0)), "low < high"),
+        (lambda: TwoStage("score", score_range=5), "low < high; got 5"),
+        (lambda: TwoStage("score", score_range=(1, 2, 3)), "low < high"),
+        (lambda: TwoStage("score", "params"), r"costs are metrics in a row: \['params'\]"),
+        (lambda: TwoStage("score", 5), r"costs are metrics in a row: \[5\]"),
+        (lambda: TwoStage("score", [5]), "takes a score and one cost or more, by name"),
+        (lambda: TwoStage(5), "takes a score and one cost or more, by name"),
         (lambda: Spread([Single("score")]), "two formulations or more"),
+        (lambda: Spread("ab"), r"A spread is of formulations, such as \[.*; got 'ab'"),
+        (lambda: Spread(5), r"A spread is of formulations, such as \[.*; got 5"),
+        (lambda: Spread([Single("score"), 5]), r"A spread is of formulations, such as \[.*; got 5"),
         (lambda: Spread.even(Single("score"), 3), "nothing|no weights"),
     ],
 )
 def test_what_makes_no_plan_is_refused(make, words):
     with pytest.raises(FormulationError, match=words):
         make()
+
+
+def test_numbers_of_numpy_make_the_same_plan(tmp_path):
+    numbers = {"share": 0.5, "radius": 1, "tolerance": 0.25}
+    kinds = {"share": np.float32, "radius": np.int64, "tolerance": np.float32}
+    ends = np.array([0, 1], dtype=np.int32)
+    plan = TwoStage("score", ["params"], score_range=(0.0, 1.0), **numbers)
+    same = {name: kinds[name](value) for name, value in numbers.items()}
+    made = TwoStage("score", np.array(["params"]), score_range=ends, **same)
+    assert made == plan
+    assert json.dumps(made.settings) == json.dumps(plan.settings)
+    compare(toy(), {"t": made}, ["random"], 1, 6, out=tmp_path)
+    spread = Spread(one for one in (Single("score"), Single("params")))
+    assert [one.name for one in spread.formulations] == ["single", "single"]
 
 
 def test_what_cannot_be_carried_out_is_refused_before_anything_is_written(tmp_path):
@@ -210,6 +237,30 @@ def test_a_neighbourhood_is_all_that_differs_in_so_few_genes(radius):
     assert {tuple(g) for g in within.tolist()} == {
         tuple(g) for g in pool[(pool != middle).sum(axis=1) <= radius].tolist()
     }
+
+
+@pytest.mark.parametrize(("radius", "least"), [(1, 10_000), (2, 150_000)])
+def test_a_neighbourhood_grows_no_further_than_it_can_be_held(radius, least):
+    space = StageSpace.haenas()
+    middle = space.canonical(space.sample(1, seed=0))[0]
+    around, grown = neighbourhood(space, middle, radius, least)
+    assert n_within(space, grown) <= MOST
+    assert len(around) >= least or n_within(space, grown + 1) > MOST
+    assert (around != middle).sum(axis=1).max() == grown >= radius
+
+
+def test_two_stage_on_a_large_space_pruned_to_few_networks_ends_beside_the_others():
+    whole, replaced = StageSpace.haenas(), {}
+    for number, stage in enumerate(whole.stages, start=1):
+        first, rare, *others = stage.options()
+        replaced[number] = dict.fromkeys(others if number <= 5 else (rare, *others), first)
+    space = PrunedSpace(whole, replaced)
+    problem = NASProblem(Evaluator(space, [Analytic(96)]), Pareto("params", "macs"))
+    asked = {"t": TwoStage("params", ["macs"], radius=1), "p": Pareto("params", "macs")}
+    found = compare(problem, asked, ["random"], seeds=1, budget=60)
+    assert found.refused == {}
+    assert found.entries["p-random", 0].n_evaluations == space.n_distinct == 32
+    assert 30 <= found.entries["t-random", 0].n_evaluations <= 32
 
 
 def test_a_neighbourhood_too_large_to_hold_is_refused():

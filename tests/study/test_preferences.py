@@ -137,3 +137,9 @@ def test_fronts_of_nothing_or_of_other_problems_are_refused():
         fronts([one, other], {"a": Pareto("error", "latency_ms")})
     with pytest.raises(InputError, match="Unknown metric 'latency_ms'"):
         fronts(runs[0], {"a": Pareto("score", "latency_ms")})
+    for wrong in ("pareto", [SCORE], {"a": "pareto"}, None):
+        with pytest.raises(InputError, match=r"formulations by name, such as .*; got "):
+            fronts(runs, wrong)
+    for wrong in ("abc", 5, [runs[0], "abc"]):
+        with pytest.raises(InputError, match=r"Fronts are of runs, such as .*; got "):
+            fronts(wrong, {"a": SCORE})

@@ -1,14 +1,18 @@
 """Which proxies can be trusted."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from moo_nas import NASProblem, Pareto
 from moo_nas.cli import DONE, WRONG_INPUT, main
 from moo_nas.errors import InputError
 from moo_nas.evaluation import Evaluator
 from moo_nas.meters import Analytic, LookUp, Metric, ZeroCost, ZMean
+from moo_nas.printing import print_proxies
 from moo_nas.study.proxies import judge_proxies
 
 NAMES = ("snip", "l2_norm", "jacob_cov")
@@ -58,6 +62,28 @@ def test_what_cannot_be_judged_is_said(tiny):
     none = NASProblem(Evaluator(tiny, [Analytic(16)]), Pareto("params", "macs"))
     with pytest.raises(InputError, match="no zero-cost proxies"):
         judge_proxies(none, n=12)
+
+
+def test_the_table_cuts_no_word_on_a_terminal_of_80_columns():
+    row = {
+        "repeatability": 0.987,
+        "low": 0.9,
+        "high": 0.99,
+        "seeds_for_0.9": 1.0,
+        "params": 0.5,
+        "flops": 0.6,
+    }
+    for result in ("val_error", "test_error"):
+        row |= {result: 0.5, f"{result}_low": 0.4, f"{result}_high": 0.6}
+    names = ("log(jacob_cov)", "grad_norm_global")
+    table = pd.DataFrame([{"proxy": name, **row, "seconds": 0.123, "n": 50} for name in names])
+    out = io.StringIO()
+    print_proxies(table, Console(file=out, width=80, soft_wrap=True))
+    told = out.getvalue()
+    assert "\N{HORIZONTAL ELLIPSIS}" not in told
+    for word in (*names, "repeatability", "val", "test", "error", "seconds", "0.123"):
+        assert word in told.split()
+    assert max(map(len, told.splitlines()[1:])) <= 80
 
 
 def test_the_command_prints_the_table_and_writes_it(capfd, tmp_path):

@@ -72,10 +72,17 @@ def test_a_limit_is_kept_by_the_point_that_it_is_made_of():
         found = judged([entry("a", 0, [[1, ms]])])
         assert found.best["best"].tolist() == [1.0]
         assert found.best["limit"].tolist() == pytest.approx([ms], rel=0.01)
+    # What has three digits is no longer rounded, however it is written in binary.
+    for value in (1.3, 0.1, 2.02, 0.7, 123.0):
+        assert judged([entry("a", 0, [[1, value]])]).best["limit"].tolist() == [value]
     speed = {"error": METRICS["error"], "fps": Metric("fps", "1/s", "max")}
     table = Evaluations.of(list(speed.values()), np.array([[1.0, 1.23556]]))
     up = Comparison([Entry("a", 0, table, ("x",))], {}, Pareto("error", "fps"), speed)
     assert up.best["best"].tolist() == [1.0]
+    assert up.best["limit"].tolist() == [1.23]
+    table = Evaluations.of(list(speed.values()), np.array([[1.0, 0.7]]))
+    up = Comparison([Entry("a", 0, table, ("x",))], {}, Pareto("error", "fps"), speed)
+    assert up.best["limit"].tolist() == [0.7]
 
 
 def test_what_a_method_aims_at_is_of_all_its_seeds_whatever_their_order():

@@ -1,6 +1,5 @@
 """Aging (regularised) evolution, of one objective or several."""
 
-
 import numpy as np
 
 from moo_nas.algorithms.genetic import Genetic

@@ -46,7 +46,7 @@ def exact_front(problem: NASProblem, formulation: Formulation) -> pd.DataFrame |
     )
     light.extra_metrics = light.optional_metrics = ()
     try:
-        front: pd.DataFrame = light.exact_front(formulation)  # type: ignore[attr-defined]
+        front: pd.DataFrame = light.exact_front(formulation)
     except InputError:
         # No network keeps the limits, or this formulation's front cannot be computed.
         return None

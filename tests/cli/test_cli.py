@@ -17,6 +17,7 @@ import pytest
 from moo_nas import registry
 from moo_nas.cli import DONE, INTERRUPTED, WRONG_INPUT, main
 from moo_nas.meters import DEVICE_MODELS
+from moo_nas.study import Spread
 
 FORMULAS = ["search", "haenas", "--objectives", "params,peak_activation_bytes", "--jobs", "1"]
 QUICK = ["--problem-option", "image_size=16", "--problem-option", "batch_size=8"]
@@ -355,3 +356,33 @@ def test_compare_runs_every_pair_and_says_which_is_refused(capfd):
     before = table.to_csv()
     assert main(arguments) == DONE
     assert pd.read_csv("here/comparison.csv").to_csv() == before
+
+
+def test_a_comparison_interrupted_between_parts_of_a_plan_exits_with_130_and_its_report(capfd, monkeypatch):
+    arguments = ["compare", "additive", "--formulations", "weighted-sum:2", "--algorithms", "random"]
+    arguments += [
+        "--objectives",
+        "error,params",
+        "--seeds",
+        "1",
+        "--budget",
+        "10",
+        "--jobs",
+        "1",
+        "--out",
+        "here",
+    ]
+
+    def interrupted(self, number, *rest, part=Spread.part):
+        if number:
+            raise KeyboardInterrupt
+        return part(self, number, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Spread, "part", interrupted)
+        assert main(arguments) == INTERRUPTED
+    assert "the same command continues" in capfd.readouterr().err
+    (row,) = pd.read_csv("here/comparison.csv").to_dict("records")
+    assert (row["evaluations"], row["stop_reason"]) == (5, "interrupted")
+    assert main(arguments) == DONE
+    assert pd.read_csv("here/comparison.csv")["evaluations"].tolist() == [10]

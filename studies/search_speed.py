@@ -11,7 +11,7 @@ Each figure is measured in this one run, ratios side by side:
     Asked: at most 20.
 
 Run:     python studies/search_speed.py [--smoke]   (pip install -e .[test]; reads MOO_NAS_DATA)
-Takes:   5 minutes, 20 s with --smoke.
+Takes:   2 minutes, 20 s with --smoke.
 Writes:  studies/results/search_speed.csv (runs/smoke/results/search_speed.csv with --smoke).
 """
 

@@ -55,6 +55,7 @@ def plans_of(given: Any) -> dict[str, Plan]:
     """
     if not isinstance(given, Iterable):
         raise InputError(f"Formulations are given in a row, or by name: [{given!r}].")
+    given = given if isinstance(given, Mapping) else tuple(given)  # it may come from a generator
     for one in given.values() if isinstance(given, Mapping) else given:
         if not isinstance(one, Formulation | Plan):
             raise InputError(

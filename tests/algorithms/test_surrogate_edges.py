@@ -66,6 +66,15 @@ def test_where_no_network_keeps_a_limit_the_least_violating_is_found(free):
     assert found.evaluations["cost"].min() - 10 < 0.3 * (drawn.evaluations["cost"].min() - 10)
 
 
+def test_where_a_known_limit_cannot_be_kept_the_least_violating_come_in_order():
+    frame = sums(seed=1)
+    problem = as_table(frame, ["cost"]).under(Constrained("error", {"cost": 5.0}))
+    run = search(problem, None, SurrogateSearch(), 20)
+    costs = run.evaluations["cost"].to_numpy()
+    left = np.setdiff1d(np.sort(frame["cost"]), costs[:10])
+    assert costs[10:] == pytest.approx(left[:10])
+
+
 def test_where_nothing_is_left_to_gain_the_next_best_networks_come():
     problem = table(5, free=["error", "cost"])
     every = problem.known_genomes()

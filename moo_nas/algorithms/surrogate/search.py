@@ -12,10 +12,10 @@ from threadpoolctl import ThreadpoolController
 from moo_nas.algorithms.operators import priority
 from moo_nas.algorithms.surrogate.acquisition import Acquisition, front
 from moo_nas.algorithms.surrogate.beliefs import Beliefs, Observations
-from moo_nas.algorithms.surrogate.candidates import Source
+from moo_nas.algorithms.surrogate.candidates import Candidates, Source
 from moo_nas.algorithms.surrogate.improvement import Normal
 from moo_nas.algorithms.unseen import Unseen, next_step, population
-from moo_nas.arrays import BoolArray, IntArray
+from moo_nas.arrays import BoolArray, FloatArray, IntArray
 from moo_nas.errors import InputError, whole_number
 from moo_nas.formulations.base import WORST
 from moo_nas.problem import NASProblem
@@ -130,8 +130,7 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
             worth = acquisition(beliefs.objectives(), beliefs.feasibility())
             worth[self._taken] = -np.inf
             if worth.max() <= 0:  # or nothing else would tell candidates apart
-                place = priority(*beliefs.expected(beliefs.candidates), self.random_state)
-                worth = np.where(self._taken, -np.inf, -place)
+                worth = np.where(self._taken, -np.inf, self._standing(beliefs.candidates))
             self._take(int(worth.argmax()), acquisition, chosen)
         return np.array(chosen)
 
@@ -182,13 +181,19 @@ class SurrogateSearch(Algorithm):  # type: ignore[misc]  # pymoo is untyped
         """Keep the candidates that are worth most: until all are looked at again, few others would be."""
         objectives, feasibility = self._beliefs.objectives(), self._beliefs.feasibility()
         index, n = np.arange(len(feasibility)), _SHORTLIST
-        if self.problem.n_obj > 2:
+        if self.problem.n_obj > 2 and feasibility.max() > 0:
             index, n = acquisition.promising(objectives, feasibility, _PROMISING), _SHORTLIST_OF_MANY
         if len(index) > n:
             worth = acquisition([belief.rows(index) for belief in objectives], feasibility[index])
+            if worth.max() <= 0:
+                worth = self._standing(self._beliefs.candidates.rows(index))
             index = np.sort(index[np.argpartition(-worth, n)[:n]])
         if len(index) < len(feasibility):
             self._keep(index)
+
+    def _standing(self, candidates: Candidates) -> FloatArray:
+        """Return what tells candidates apart where none is worth anything ``(n,)``: more is better."""
+        return -priority(*self._beliefs.expected(candidates), self.random_state).astype(np.float64)
 
     def _keep(self, index: IntArray) -> None:
         self._beliefs.keep(index)

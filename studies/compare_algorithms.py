@@ -239,6 +239,21 @@ def ranks(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def aging_over_nsga2(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the ratio of regrets, a geometric mean over problems and seeds, and its 95 % interval."""
+    rng, rows = np.random.default_rng(0), []
+    for name, parts in TOGETHER.items():
+        there = table[table["group"].isin(parts) & table["method"].isin(["aging evolution", "NSGA-II"])]
+        for budget, part in there.groupby("budget"):
+            logs = part.assign(log=np.log(part["regret"])).pivot_table(
+                index="seed", columns="method", values="log"
+            )
+            apart = (logs["aging evolution"] - logs["NSGA-II"]).to_numpy()
+            drawn = np.exp(rng.choice(apart, (2000, len(apart))).mean(axis=1))
+            rows.append((name, budget, np.exp(apart.mean()), *np.quantile(drawn, (0.025, 0.975))))
+    return pd.DataFrame(rows, columns=["group", "budget", "ratio", "low", "high"])
+
+
 def _a12(part: pd.DataFrame, method: str) -> float:
     sizes = [
         a12(runs[runs["method"] == method]["regret"], runs[runs["method"] == "surrogate"]["regret"])
@@ -308,6 +323,8 @@ def main() -> None:
     for value in ("to_best_peer", "worst_to_best_peer"):
         print(f"\n{value}")
         print(summary.pivot_table(index=["group", "method"], columns="budget", values=value).round(2))
+    print("\naging evolution over NSGA-II")
+    print(aging_over_nsga2(table).round(2).to_string(index=False))
     print(f"Results: {results / 'compare_algorithms.csv'}")
 
 

@@ -55,8 +55,8 @@ def plans_of(given: Any) -> dict[str, Plan]:
     """
     if not isinstance(given, Iterable):
         raise InputError(f"Formulations are given in a row, or by name: [{given!r}].")
-    given = given if isinstance(given, Mapping) else tuple(given)  # it may come from a generator
-    for one in given.values() if isinstance(given, Mapping) else given:
+    row = tuple(given.values() if isinstance(given, Mapping) else given)  # it may come from a generator
+    for one in row:
         if not isinstance(one, Formulation | Plan):
             raise InputError(
                 f"A comparison is of formulations, such as Pareto('score', 'latency_ms'), and plans; "
@@ -65,7 +65,7 @@ def plans_of(given: Any) -> dict[str, Plan]:
     if isinstance(given, Mapping):
         return {name: one if isinstance(one, Plan) else Alone(one) for name, one in given.items()}
     named: dict[str, Plan] = {}
-    for one in given:
+    for one in row:
         if one.name in named:
             raise InputError(
                 f"Two formulations are called '{one.name}': give them names of your own, "

@@ -4,13 +4,15 @@ import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from typing import Any
 
 import joblib
 
 from moo_nas.errors import InputError, positive_seconds, whole_number
 from moo_nas.evaluation.chunk import Outcome, measure_chunk, work
-from moo_nas.evaluation.workers import DIED, Workers, interrupts_held
+from moo_nas.evaluation.interrupts import interrupts_held
+from moo_nas.evaluation.workers import DIED, Workers
 from moo_nas.meters import Meter
 from moo_nas.spaces import Architecture
 
@@ -109,9 +111,10 @@ class Runner:
         warnings.filterwarnings("ignore", r"\d+ tasks (which were still|have been)", UserWarning)
         with interrupts_held():
             results = parallel(joblib.delayed(work)(*task) for task in tasks)
-        for outcomes, seconds in results:
-            self.worker_seconds += seconds
-            yield outcomes
+        with closing(results):
+            for outcomes, seconds in results:
+                self.worker_seconds += seconds
+                yield outcomes
 
     def _check_backend(self) -> None:
         backend = type(joblib.parallel.get_active_backend()[0]).__name__

@@ -1,14 +1,13 @@
 """Worker processes that are killed where a measurement takes too long."""
 
 import math
-import signal
 import time
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from joblib.externals.loky import ProcessPoolExecutor
 
 from moo_nas.errors import MeterError
 from moo_nas.evaluation.chunk import Outcome, work
+from moo_nas.evaluation.interrupts import interrupts_held
 from moo_nas.meters import Meter
 from moo_nas.spaces import Architecture
 
@@ -159,21 +159,3 @@ def _load(meter: Meter) -> None:
     # What cannot be imported or loaded is said when something is measured, as it is without a time-out.
     with suppress(Exception):
         meter.load()
-
-
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Let processes that are started inside never hear of Ctrl-C or SIGTERM.
-
-    A terminal interrupts the whole group of processes, and a service manager terminates it; workers
-    would die in the middle of whatever they do, each with a traceback, when it is this process that
-    ends them.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -256,9 +256,9 @@ def test_an_interrupted_search_exits_with_130_and_is_continued_by_the_same_comma
     os.killpg(process.pid, number)  # workers and all, as a terminal does
     _, err = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED, err
-    assert err.splitlines()[-1] == "Interrupted: the same command continues."
+    assert err.splitlines()[-1] == "Interrupted: the same command continues.", err
     for noise in ("Traceback", "Exception", "leaked", "Warning"):
-        assert noise not in err
+        assert noise not in err, err
     if moment == "evaluations":
         assert json.loads(Path("here/run.json").read_text())["stop_reason"] == "interrupted"
     else:

@@ -147,5 +147,4 @@ def compare(
             foreign=foreign or (),
         )
     print_comparison(comparison, OUT)
-    interrupted = any(entry.stop_reason == "interrupted" for entry in comparison.entries.values())
-    raise typer.Exit(INTERRUPTED if interrupted else DONE)
+    raise typer.Exit(INTERRUPTED if comparison.interrupted else DONE)

@@ -158,6 +158,7 @@ def compare(
             if entries[-1].stop_reason == "interrupted":
                 break
         fitted = shared.fitted(judge)
+        begun = {(entry.method, entry.seed) for entry in entries}
         comparison = Comparison(
             [*entries, *others],
             refused,
@@ -167,6 +168,7 @@ def compare(
             exact_front(shared, fitted) if exact is None else exact,
             reference,
             levels,
+            [key for key in methods if key[0] not in refused and key not in begun],
         )
         if folder is not None:
             keep_comparison(folder.store, comparison)

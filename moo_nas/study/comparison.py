@@ -43,6 +43,7 @@ class Comparison:
             exact front, or it has no width.
         limits: Limits of costs to give the best score within, one or several, by cost; by default five
             shares of the best-known front (0.1, 0.25, 0.5, 0.75, 0.9).
+        missing: Methods and seeds that an interrupt came before.
 
     Attributes:
         table: One row an entry: ``evaluations, failed, hypervolume, igd_plus`` (both after all
@@ -87,10 +88,12 @@ class Comparison:
         exact: pd.DataFrame | None = None,
         reference: Mapping[str, float] | None = None,
         limits: Mapping[str, float | Sequence[float]] | None = None,
+        missing: Sequence[tuple[str, int]] = (),
     ) -> None:
         reference, levels = check_yardstick(judge, metrics, reference, limits)
         self.entries = {(entry.method, entry.seed): entry for entry in entries}
         self.refused = dict(refused)
+        self.missing = tuple(missing)
         self.judge = judge
         self.metrics = dict(metrics)
         self.folder = folder
@@ -138,8 +141,14 @@ class Comparison:
         exact, reference, limits = self.given
         every = [*self.entries.values(), *entries]
         return Comparison(
-            every, self.refused, self.judge, self.metrics, self.folder, exact, reference, limits
+            *(every, self.refused, self.judge, self.metrics, self.folder, exact, reference, limits),
+            self.missing,
         )
+
+    @property
+    def interrupted(self) -> bool:
+        """Has the same command something left to do?"""
+        return bool(self.missing) or any(e.stop_reason == "interrupted" for e in self.entries.values())
 
     def _valid(self, entry: Entry) -> tuple[FloatArray, IntArray]:
         """Return the judged objectives of an entry's valid rows, and which rows these are."""
@@ -264,7 +273,16 @@ class Comparison:
     def notes(self) -> tuple[str, ...]:
         """What a reader has to know before believing the tables."""
         found = [note for ranking in self.rankings.values() for note in ranking.notes]
-        return tuple(dict.fromkeys([*self._unmet(), *self._unequal(), *self._yard.notes, *found]))
+        ours = [*self._unbegun(), *self._unmet(), *self._unequal()]
+        return tuple(dict.fromkeys([*ours, *self._yard.notes, *found]))
+
+    def _unbegun(self) -> list[str]:
+        """Say which runs an interrupt came before."""
+        if not self.missing:
+            return []
+        names = [f"{method} (seed {seed})" for method, seed in self.missing]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        return [f"Interrupted before these began: {', '.join(names[:3])}{more}. The same command goes on."]
 
     def _unmet(self) -> list[str]:
         """Say of which methods there are runs that found nothing they were asked for."""

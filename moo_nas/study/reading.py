@@ -50,6 +50,7 @@ def keep_comparison(store: Store, comparison: Comparison) -> None:
     told = {
         "judge": comparison.judge.settings,
         "refused": comparison.refused,
+        "missing": comparison.missing,
         "exact": None if exact is None else exact.to_dict(orient="split"),
         "reference": None if reference is None else dict(reference),
         "limits": None if limits is None else {name: list(levels) for name, levels in limits.items()},
@@ -147,6 +148,7 @@ def load_comparison(folder: Path) -> Comparison | None:
         None if exact is None else pd.DataFrame(exact["data"], exact["index"], exact["columns"]),
         told["reference"],
         told["limits"],
+        [(method, seed) for method, seed in told.get("missing", ())],
     )
 
 

@@ -18,6 +18,7 @@ from moo_nas import registry
 from moo_nas.cli import DONE, INTERRUPTED, WRONG_INPUT, main
 from moo_nas.meters import DEVICE_MODELS
 from moo_nas.study import Spread
+from moo_nas.study.session import Session
 
 FORMULAS = ["search", "haenas", "--objectives", "params,peak_activation_bytes", "--jobs", "1"]
 QUICK = ["--problem-option", "image_size=16", "--problem-option", "batch_size=8"]
@@ -386,3 +387,24 @@ def test_a_comparison_interrupted_between_parts_of_a_plan_exits_with_130_and_its
     assert (row["evaluations"], row["stop_reason"]) == (5, "interrupted")
     assert main(arguments) == DONE
     assert pd.read_csv("here/comparison.csv")["evaluations"].tolist() == [10]
+
+
+def test_a_comparison_interrupted_before_a_later_method_exits_with_130_and_says_so(capfd, monkeypatch):
+    arguments = ["compare", "additive", "--formulations", "pareto,single", "--algorithms", "random"]
+    arguments += ["--objectives", "error,params", "--seeds", "1", "--budget", "10", "--jobs", "1"]
+    arguments += ["--out", "here"]
+    begin = Session.begin
+
+    def interrupted(self):
+        if "single" in self._name:
+            raise KeyboardInterrupt
+        return begin(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Session, "begin", interrupted)
+        assert main(arguments) == INTERRUPTED
+    out, err = capfd.readouterr()
+    assert "the same command continues" in err
+    assert "Interrupted before these began: single-random (seed 0)" in " ".join(out.split())
+    assert main(arguments) == DONE
+    assert set(pd.read_csv("here/comparison.csv")["stop_reason"]) == {"budget"}

@@ -11,6 +11,7 @@ from moo_nas import Pareto, Single, WeightedSum, compare, search
 from moo_nas.algorithms import NSGA2
 from moo_nas.errors import InputError
 from moo_nas.study import Run, Spread, TwoStage
+from moo_nas.study.reading import load_comparison
 from problems.tabular import Table
 from tests.study.test_comparison import JUDGE, toy
 
@@ -52,11 +53,17 @@ def test_an_interrupt_while_a_later_method_is_set_up_leaves_the_report_of_those_
     asked = {"first": BOTH, "second": Single("error")}
     found = compare(table(), asked, ["random"], 1, 9, out=tmp_path, progress=interrupt)
     assert list(found.entries) == [("first-random", 0)]
+    assert (found.missing, found.interrupted) == ((("second-random", 0),), True)
+    words = "Interrupted before these began: second-random (seed 0). The same command goes on."
+    assert words in found.notes
+    assert words in load_comparison(tmp_path).notes
+    assert words in (tmp_path / "report.html").read_text()
     assert (tmp_path / "report.html").exists()
     with pytest.raises(KeyboardInterrupt):
         compare(table(), {"second": BOTH}, ["random"], 1, 9, progress=interrupt)
     again = compare(table(), asked, ["random"], 1, 9, out=tmp_path)
     assert list(again.entries) == [("first-random", 0), ("second-random", 0)]
+    assert not again.interrupted
 
 
 def test_an_interrupt_while_a_later_part_is_set_up_leaves_what_was_found(tmp_path):

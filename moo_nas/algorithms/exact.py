@@ -229,9 +229,9 @@ def _weights(tables: CostTables, position: int, name: str) -> FloatArray:
         size = float(np.abs(metric).max() + terms.sum())
         fits = np.abs(metric[0] + shares @ effects - metric) <= _ROUNDING * size
     summed = all(r == "sum" for r, effect in zip(tables.reductions, effects, strict=True) if effect)
-    if not (summed and effects.any() and np.isfinite(size) and fits.all()):
+    if not (summed and np.isfinite(size) and fits.all()):
         raise InputError(
-            f"'{name}' is no sum over stages but a maximum or a ratio, or the same for all, or not finite "
+            f"'{name}' is no sum over stages but a maximum or a ratio, or not finite "
             "for some: its exact front cannot be computed."
         )
     # Whole numbers are meant as such: then sums of whole numbers stay exact.

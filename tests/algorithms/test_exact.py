@@ -209,9 +209,13 @@ def test_blocks_without_a_finite_cost_have_no_exact_front_of_it_but_one_of_other
     ]
 
 
-def test_a_metric_that_is_the_same_for_all_has_no_exact_front():
-    with pytest.raises(InputError, match=r"'macs' is no sum over stages .* or the same for all"):
-        exact_front(NASProblem(Evaluator(wide_space(), [Scaled(0.0)]), Single("macs")))
+@pytest.mark.parametrize("names", [("cost",), ("cost", "quality"), ("quality", "cost")])
+def test_a_metric_that_is_the_same_for_all_trades_nothing_off(names):
+    problem = derived(lambda launches, *_: np.full(len(launches), 7.0)).under(
+        Pareto(*names) if len(names) > 1 else Single(*names)
+    )
+    found = problem.fg(problem.evaluations(every(problem.space)))[0]
+    assert exact_front(problem).f.tolist() == [found.min(axis=0).tolist()]
 
 
 @pytest.mark.parametrize("metric", ["peak_activation_bytes", "arithmetic_intensity"])

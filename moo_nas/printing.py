@@ -12,7 +12,7 @@ from rich.table import Table
 from moo_nas.analysis.error_cards import error_cards
 from moo_nas.analysis.provenance import doubts, energy_words
 from moo_nas.analysis.style import number, quantity
-from moo_nas.analysis.tables import Measured, is_outside, outside_summary
+from moo_nas.analysis.tables import Measured, broken_limit, is_outside, outside_summary
 from moo_nas.analysis.terminal_drawing import terminal_drawing
 from moo_nas.study import Comparison, Run
 from moo_nas.study.publish import taken
@@ -66,6 +66,10 @@ def print_run(run: Run, out: Console) -> None:
         out.print(
             f"{columns.metric} measured on this machine: the prediction is off by {error:.1%} in the median."
         )
+    limits = run.formulation.settings.get("limits") or {}
+    broken = broken_limit(run.measured, limits, {metric.name: metric for metric in run.table.metrics})
+    if broken:
+        out.print(broken, markup=False)
     _print_taken(run.record, "run.json", out)
     if run.folder is not None:
         out.print(f"Files: {run.folder}")

@@ -40,6 +40,7 @@ section { background: #fff; border: 1px solid #dfe3e8; border-radius: 8px;
   padding: 18px 20px; margin: 0 0 18px; }
 p { margin: 0 0 10px; max-width: 75ch; overflow-wrap: anywhere; }
 .note { border-left: 4px solid #D55E00; padding: 6px 12px; background: #fff6ee; }
+.note ul { margin: 4px 0; padding-left: 20px; max-width: 75ch; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; margin: 0 0 10px; }
 .scroll:focus-visible { outline: 2px solid #0072B2; }
 table { border-collapse: collapse; font-size: 0.9rem; min-width: 50%; }

@@ -50,8 +50,7 @@ def run_section(record: Mapping[str, Any]) -> Html:
         "written": words(record.get("written"), ""),
         "again": Html(f"<code>{text(record['command'])}</code>") if record.get("command") else "",
     }
-    notes = [note(f"{what} are doubtful. {fault}.") for what, fault in doubts(record)]
-    about = [*_formulation(record), *_setup(record), *notes]
+    about = [*_formulation(record), *_setup(record), *_doubts(record)]
     return section("What was run", facts(known), *about)
 
 
@@ -190,6 +189,22 @@ def doubts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         (what, fault)
         for key, what in (("timings", "Timings"), ("energies", "Energies"))
         for fault in (record.get(key) or {}).get("faults", [])
+    ]
+
+
+def _doubts(record: Mapping[str, Any]) -> list[Html]:
+    """Return one note for timings and one for energies, with all that is doubtful of them."""
+    by: dict[str, list[str]] = {}
+    for what, fault in doubts(record):
+        by.setdefault(what, []).append(fault)
+    return [
+        note(f"{what} are doubtful. {faults[0]}.")
+        if len(faults) == 1
+        else Html(
+            f'<div class="note">{text(what)} are doubtful:<ul>'
+            f"{''.join(f'<li>{text(fault)}</li>' for fault in faults)}</ul></div>"
+        )
+        for what, faults in by.items()
     ]
 
 

@@ -13,7 +13,7 @@ from moo_nas.analysis.page import Html, note, page, section
 from moo_nas.analysis.parallel import parallel_coordinates
 from moo_nas.analysis.provenance import failures_section, run_section, stop_words, trust_section
 from moo_nas.analysis.style import quantity, short_name
-from moo_nas.analysis.tables import Measured, finite, hypervolume_so_far
+from moo_nas.analysis.tables import Measured, broken_limit, finite, hypervolume_so_far
 from moo_nas.meters import Metric
 
 
@@ -46,14 +46,17 @@ def run_report(
     chosen = [metrics[name] for name in objectives]
     shown = list(dict.fromkeys([*chosen, *metrics.values()]))
     limits = {k: v for k, v in (record.get("formulation") or {}).get("limits", {}).items() if v is not None}
-    lead = _lead(record, evaluations, front, least_violating, shown, chosen, limits)
+    broken = broken_limit(measured, limits, metrics)
+    lead = " ".join(
+        filter(None, (_lead(record, evaluations, front, least_violating, shown, chosen, limits), broken))
+    )
     sections = [
         _plots(evaluations, front, measured, shown, chosen, limits, genes),
         _parallel_section(front, shown, chosen, genes),
         front_section(record, front, measured, shown, chosen),
         _convergence_section(evaluations, shown, chosen),
         _least_section(least_violating, shown, limits),
-        _measured_section(measured, metrics),
+        _measured_section(measured, metrics, broken),
         failures_section(evaluations),
         trust_section(record, proxies),
         run_section(record),
@@ -198,8 +201,8 @@ def _least_section(least: pd.DataFrame, shown: Sequence[Metric], limits: Mapping
     return section("Nearest to the limits", note(words_), *architectures_table(least, None, shown))
 
 
-def _measured_section(measured: pd.DataFrame | None, metrics: Mapping[str, Metric]) -> Html:
-    """Return how measurements of the front agree with what was predicted."""
+def _measured_section(measured: pd.DataFrame | None, metrics: Mapping[str, Metric], broken: str) -> Html:
+    """Return how measurements of the front agree with what was predicted, and which limit they break."""
     columns = Measured.of(measured)
     if columns is None or measured is None:
         return Html()
@@ -223,8 +226,12 @@ def _measured_section(measured: pd.DataFrame | None, metrics: Mapping[str, Metri
     plot = agreement_plot(rows, columns, metric) if len(rows) > 1 else Html()
     doubts = measured["fault"].dropna() if "fault" in measured else pd.Series(dtype="str")
     doubts = doubts[doubts != ""]
-    notes = [
-        note(f"{count} of these measurements are doubtful: {fault}. Measure again when the machine is quiet.")
+    notes = [note(broken)] if broken else []
+    notes += [
+        note(
+            f"{count} of these measurements {'is' if count == 1 else 'are'} doubtful: {fault}. Measure again "
+            "when the machine is quiet."
+        )
         for fault, count in doubts.value_counts(sort=False).items()
     ]
     return section(f"Predicted and measured {short_name(metric)}", sentence, *notes, plot)

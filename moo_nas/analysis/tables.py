@@ -9,6 +9,7 @@ import pandas as pd
 
 from moo_nas.analysis.curves import hypervolume_curve
 from moo_nas.analysis.indicators import Box, nondominated
+from moo_nas.analysis.style import number, quantity, short_name
 from moo_nas.arrays import BoolArray, FloatArray
 from moo_nas.meters import Metric
 from moo_nas.meters.predictors.domain import Reach
@@ -67,6 +68,34 @@ class Measured:
             return np.zeros(len(measured))
         spreads: FloatArray = np.nan_to_num(measured[self.spread].to_numpy(dtype=np.float64))
         return spreads
+
+
+def broken_limit(
+    measured: pd.DataFrame | None, limits: Mapping[str, float | None], metrics: Mapping[str, Metric]
+) -> str:
+    """Return in a sentence what of a front breaks a limit that it was predicted to keep; empty if nothing.
+
+    Args:
+        measured: The front as measured, such as ``measured.csv``, if it was.
+        limits: By metric.
+        metrics: By name.
+    """
+    columns = Measured.of(measured)
+    limit = None if columns is None else limits.get(columns.metric)
+    if columns is None or measured is None or limit is None or columns.metric not in metrics:
+        return ""
+    metric = metrics[columns.metric]
+    rows = finite(measured, metric.name)
+    over = rows[metric.name] > limit if metric.goal == "min" else rows[metric.name] < limit
+    if not over.any():
+        return ""
+    name, beyond = short_name(metric), f"beyond the limit of {quantity(metric, limit)}"
+    if len(measured) > 1:
+        are = "is" if over.sum() == 1 else "are"
+        return f"{over.sum()} of the {len(measured)}, measured on this machine, {are} {beyond}."
+    value, spread = float(rows[metric.name].iloc[0]), float(columns.spreads(rows)[0])
+    told = f"{number(value)} ± {spread:.2g} {metric.unit}" if spread else quantity(metric, value)
+    return f"Measured on this machine, {name} is {told}: {beyond}."
 
 
 def staircase(front: pd.DataFrame, x: Metric, y: Metric) -> pd.DataFrame:

@@ -143,7 +143,9 @@ def _timings(setup: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     for value in timed:
         for fault in value["faults"]:
             faults[fault] += len(value["ratios"][0])
-    told = [f"{n} networks or blocks: {fault}" for fault, n in faults.items()]
+    told = [
+        f"{_counted(n, 'network or block', 'networks or blocks')}: {fault}" for fault, n in faults.items()
+    ]
     return {"batches": len(timed), "faults": told}
 
 
@@ -152,9 +154,15 @@ def _energies(setup: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     batches = [value for name, value in setup.items() if name.startswith(ENERGIES)]
     faults = [fault for name, value in setup.items() if name.startswith(IDLE) for fault in value["faults"]]
     faults += [
-        f"{len(batch['networks'])} networks: {fault}" for batch in batches for fault in batch["faults"]
+        f"{_counted(len(batch['networks']), 'network', 'networks')}: {fault}"
+        for batch in batches
+        for fault in batch["faults"]
     ]
     return {"batches": len(batches), "faults": faults}
+
+
+def _counted(n: int, one: str, more: str) -> str:
+    return f"{n} {one if n == 1 else more}"
 
 
 def _brief(value: dict[str, Any]) -> dict[str, Any]:

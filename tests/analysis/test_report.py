@@ -131,10 +131,40 @@ def test_doubtful_timings_are_told_with_the_front_and_with_the_set_up():
         Reader(run_report(kept, table, best, table.iloc[:0], rows, METRICS, ["score", "latency_ms"])).text
         for rows in (measurements, measurements.assign(fault=np.nan))
     ]
-    assert f"1 of these measurements are doubtful: {fault}." in pages[0]
+    assert f"1 of these measurements is doubtful: {fault}." in pages[0]
     assert "of these measurements" not in pages[1]
     assert all(f"Timings are doubtful. block table: {fault}." in page for page in pages)
     assert "doubtful" not in read(table, measure=True).text
+
+
+def test_many_doubts_are_one_note():
+    faults = [f"{n} networks or blocks: the reference took {n} times as long" for n in (2, 3, 4)]
+    text = read(evaluations(), timings={"batches": 3, "faults": faults}).text
+    assert text.count("Timings are doubtful") == 1
+    assert all(fault in text for fault in faults)
+
+
+def test_a_limit_that_the_measured_front_breaks_is_told_first_and_with_the_measurements():
+    table = evaluations()
+    best = front(table)
+    rows = measured(best)
+    most, next_ = rows["latency_ms"].nlargest(2)
+    for limit, n, are in ((most + 1, 0, ""), (next_, 1, "is"), (1, len(best), "are")):
+        asked = {"formulation": "constrained", "limits": {"latency_ms": limit}}
+        text = read(table, measure=True, formulation=asked).text
+        words = f"{n} of the {len(best)}, measured on this machine, {are} beyond the limit of"
+        assert text.count(words) == (2 if n else 0)  # in the heading, and in the section
+    assert "beyond the limit" not in read(table, formulation=asked).text
+
+
+def test_the_best_architecture_that_breaks_its_limit_when_measured_is_told_with_its_spread():
+    table = evaluations()
+    best = table.nlargest(1, "score")
+    rows = measured(best).assign(latency_ms=17.32, spread_ms=2.1)
+    asked = {"formulation": "constrained", "limits": {"latency_ms": 15}}
+    page = run_report(record(formulation=asked), table, best, table.iloc[:0], rows, METRICS, ["score"])
+    words = "Measured on this machine, latency is 17.32 ± 2.1 ms: beyond the limit of 15 ms."
+    assert Reader(page).text.count(words) == 2
 
 
 def test_what_the_search_itself_took_is_told_or_said_to_be_unknown():

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from moo_nas import NASProblem, Pareto, compare, search
+from moo_nas import Constrained, NASProblem, Pareto, compare, search
 from moo_nas.evaluation import Evaluator
-from moo_nas.meters import Analytic, CpuLatency, DeviceEnergy
+from moo_nas.meters import Analytic, CpuLatency, DeviceEnergy, Metric
 from moo_nas.meters.device import energy
 from moo_nas.meters.device.counters import Counter, Rapl
 from moo_nas.meters.device.timer import Reference
@@ -38,10 +38,16 @@ class Doubtful(CpuLatency):
         return {"ratios": ratios.tolist(), "reference_ms": [], "quiet_ms": 1.5, "faults": faults}
 
 
+class Latency(Fake):
+    def __init__(self) -> None:
+        super().__init__("latency_ms", "t")
+        self.metrics = (Metric("latency_ms", "ms", "min"),)
+
+
 @pytest.fixture
 def problem():
     Doubtful.n_timed = 0
-    evaluator = Evaluator(wide_space(), [Analytic(16, 10), Fake(), Fake("latency_ms", "t")])
+    evaluator = Evaluator(wide_space(), [Analytic(16, 10), Fake(), Latency()])
     return NASProblem(evaluator, Pareto("score", "latency_ms"), timers={"latency_ms": Doubtful(16)})
 
 
@@ -73,6 +79,20 @@ def test_timings_without_a_fault_are_not_doubted(problem, tmp_path):
     assert run.record["timings"]["faults"] == []
     assert "doubtful" not in told(run)
     assert "doubtful" not in (tmp_path / "run/report.html").read_text().split("</style>")[-1][-200_000:]
+
+
+def test_a_limit_that_is_broken_when_measured_is_told_on_page_and_terminal(problem, tmp_path):
+    asked = Constrained("score", limits={"latency_ms": 1.0})  # measured, all have 3 ms
+    run = search(problem, asked, budget=20, out=tmp_path / "run")
+    words = "Measured on this machine, latency is 3 ms: beyond the limit of 1 ms."
+    assert len(run.front) == 1
+    assert words in told(run)
+    assert (tmp_path / "run/report.html").read_text().count(words) == 2
+
+
+def test_one_doubtful_network_is_one(problem):
+    run = search(problem, Constrained("score", limits={"latency_ms": 1.0}), budget=20)
+    assert run.record["timings"]["faults"] == [f"1 network or block: {FAULT}"]
 
 
 def test_a_timer_of_another_metric_checks_nothing(problem):
@@ -129,5 +149,6 @@ def test_a_comparison_tells_what_is_doubtful_in_all_its_runs(restless, tmp_path)
     (last, first) = (found.runs["pareto-random", k].record["energies"] for k in (1, 0))
     assert last["batches"] > first["batches"]
     page = (tmp_path / "report.html").read_text()
-    assert all(f"Energies are doubtful. {fault}." in page for fault in last["faults"])
+    assert page.count("Energies are doubtful") == 1
+    assert all(fault in page for fault in last["faults"])
     assert f"Energies are doubtful: {last['faults'][0]}" in told(found, print_comparison)

@@ -31,8 +31,8 @@ def counter(what: str) -> Iterator[Callable[[int, int], None]]:
 def live_view() -> Iterator[Callable[[Progress], None]]:
     """Show how a search gets on, on stderr; yields what to call with each :class:`Progress`.
 
-    On a terminal: a bar, the predicted end, the hypervolume so far, the front's range in each
-    objective, and what came to it last. Elsewhere plain lines, now and then.
+    On a terminal: a bar, the predicted end, the hypervolume so far (of one objective the best), the
+    front's range in each objective, and what came to it last. Elsewhere plain lines, now and then.
     """
     if not ERR.is_terminal:
         yield _Plain()
@@ -68,7 +68,7 @@ class View:
         )
         self._task = self._bar.add_task("", total=None, detail="")
         self._now: Progress | None = None
-        self._grown: list[tuple[int, float]] = []  # after how many evaluations the hypervolume was what
+        self._grown: list[tuple[int, float]] = []  # after how many evaluations the front had grown to what
         self._newest: dict[str, float] = {}
 
     def add(self, progress: Progress) -> None:
@@ -84,8 +84,8 @@ class View:
             completed=progress.n_evaluations,
             detail=progress.detail,
         )
-        if not self._grown or progress.hypervolume > self._grown[-1][1]:
-            self._grown.append((progress.n_evaluations, progress.hypervolume))
+        if not self._grown or progress.growth > self._grown[-1][1]:
+            self._grown.append((progress.n_evaluations, progress.growth))
         self._newest = _came(before, progress) or self._newest
 
     def render(self) -> RenderableType:
@@ -96,9 +96,9 @@ class View:
         last, volume = self._grown[-1]
         if volume > 0:
             line = sparkline(self._grown, self._now.n_evaluations)
-            told.add_row("hypervolume", f"{volume:.4g}", f"{line}  last grew at {last}")
+            told.add_row(*_worth(self._now), f"{line}  last grew after {last} evaluations")
         for name, column in self._now.front.items():
-            if len(column):
+            if len(column) and len(self._now.front) > 1:
                 ends = [number(float(q)) for q in (column.min(), np.median(column), column.max())]
                 shown = " … ".join(ends) if len(column) > 1 else ends[0]
                 told.add_row(name, "", shown)
@@ -125,7 +125,7 @@ class _Plain:
         self._next = now + _PLAIN_EVERY_S
         ERR.print(
             f"{told.name}: {told.n_evaluations} of {told.budget} evaluated, front {told.front_size}, "
-            f"hypervolume {told.hypervolume:.4g}, failed {told.n_failed}"
+            f"{' '.join(_worth(told))}, failed {told.n_failed}"
             if searches
             else f"{told.name}: {told.detail}"
         )
@@ -143,6 +143,15 @@ def sparkline(grown: list[tuple[int, float]], n: int, width: int = 24) -> str:
     places = np.linspace(0, n, width)
     shares = values[np.maximum(np.searchsorted(at, places, side="right") - 1, 0)] / (values.max() or 1.0)
     return "".join(_BLOCKS[int(share * (len(_BLOCKS) - 1))] for share in shares)
+
+
+def _worth(progress: Progress) -> tuple[str, str]:
+    """Return what a front is worth so far: what is told, and how much it is."""
+    if len(progress.front) == 1:
+        ((name, column),) = progress.front.items()
+        way = " (less is better)" if name == "fitness" else ""
+        return f"best {name}", f"{number(float(column[0]))}{way}" if len(column) else "none yet"
+    return "hypervolume", f"{progress.hypervolume:.4g} of the box around all so far"
 
 
 def _came(before: Progress | None, now: Progress) -> dict[str, float]:

@@ -37,11 +37,13 @@ class Progress:
         n_evaluations: How many there are.
         budget: How many there will be.
         front_size: How many rows the front has.
-        hypervolume: The front's, as a share of the box around what was feasible first.
+        hypervolume: The front's, as a share of the box around all that was feasible so far: at the end
+            that of the run's report.
         n_failed: How many evaluations failed.
         detail: What is being done at the moment.
         front: The front's columns by objective, in their own units; ``fitness`` where one is made of
-            several metrics.
+            several metrics, which is minimised.
+        growth: The front's volume in the box around what was feasible first, which only grows.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Progress:
     n_failed: int
     detail: str
     front: Mapping[str, FloatArray] = field(default_factory=dict)
+    growth: float = 0.0
 
 
 Listener = Callable[[Progress], None]
@@ -273,13 +276,15 @@ class Session:
     def _tell(self, detail: str) -> None:
         if self._progress is None:
             return
-        steps, volume, size, failed = self.steps, 0.0, 0, 0
+        steps, size, failed = self.steps, 0, 0
         if steps is not None:
-            volume = steps.box.hypervolume(steps.front) if steps.box is not None else 0.0
             size, failed = len(steps.front), steps.n_failed
+        volumes = [0.0, 0.0]
+        if steps is not None and steps.around is not None and steps.box is not None:
+            volumes = [box.hypervolume(steps.front) for box in (steps.around, steps.box)]
         n = 0 if steps is None else len(steps)
-        told = Progress(self._name, n, self._stops.budget, size, volume, failed, detail, self._front())
-        self._progress(told)
+        counts = n, self._stops.budget, size, volumes[0], failed
+        self._progress(Progress(self._name, *counts, detail, self._front(), volumes[1]))
 
     def _front(self) -> dict[str, FloatArray]:
         """Return the front's objectives by name, in their own units."""

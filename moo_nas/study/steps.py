@@ -33,6 +33,7 @@ class Steps:
         n_failed: How many failed.
         front: The objectives of the front so far.
         box: Around what was feasible when first something was.
+        around: Around all that was feasible so far.
     """
 
     def __init__(self, algorithm: Algorithm, stops: Stops, known: IntArray | None = None) -> None:
@@ -61,6 +62,8 @@ class Steps:
         self.n_failed = 0
         self.front = np.empty((0, self._problem.n_obj))
         self.box: Box | None = None
+        self.around: Box | None = None
+        self._ends = self.front  # the best and the worst of each objective that was feasible
 
     def __len__(self) -> int:
         """Return how many distinct networks were evaluated."""
@@ -102,8 +105,11 @@ class Steps:
         feasible = ~new.failed & (g[fresh] <= 0).all(axis=1)
         self.n_failed += int(new.failed.sum())
         valid = f[fresh][feasible]
-        if len(valid) and self.box is None:
-            self.box = Box.around(valid)
+        if len(valid):
+            every = np.concatenate([self._ends, valid])
+            self._ends = np.stack([every.min(axis=0), every.max(axis=0)])
+            self.around = Box.around(self._ends)
+            self.box = self.around if self.box is None else self.box
         front = np.concatenate([self.front, valid])
         self.front = front[nondominated(front)]
         answered = self._known.intersection(map(genome_text, table.genomes)) - self._answered

@@ -9,6 +9,7 @@ import pandas as pd
 
 from moo_nas.analysis.architectures import front_section
 from moo_nas.analysis.interactive import attainment_plot, curves_plot, fronts_plot
+from moo_nas.analysis.outliers import beyond_view
 from moo_nas.analysis.page import Html, note, page, section, table
 from moo_nas.analysis.provenance import run_section, trust_section
 from moo_nas.analysis.rank_drawing import critical_difference_svg, reach_svg
@@ -237,10 +238,8 @@ def _fronts(found: Compared, x: Metric, y: Metric) -> Html:
     drawn = finite(found.fronts, x.name, y.name)
     if drawn.empty:
         return section(f"Best-known fronts: {y.name} and {x.name}", "No run found anything to show here.")
-    for metric in (x, y):
-        low, high = view(drawn[metric.name])
-        if not drawn[metric.name].between(low, high).all():
-            parts.insert(0, f"Far outliers in {metric.name} lie beyond the plots: double-click to see all.")
+    values = {metric.name: drawn[metric.name] for metric in (x, y)}
+    parts = [*(beyond_view(name, some, view(some)) for name, some in values.items()), *parts]
     if len(found.attainment):
         parts += [
             Html("<h3>Attainment</h3>"),

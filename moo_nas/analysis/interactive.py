@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import plotly.io
 
+from moo_nas.analysis.outliers import front_view
 from moo_nas.analysis.page import Html
 from moo_nas.analysis.style import (
     BLUE,
@@ -76,8 +77,8 @@ def front_plot(
             line = {"color": VERMILLION, "dash": "dash", "width": 1.5}
             add(limit, line=line, annotation_text=f"limit {escape(quantity(metric, limit))}")
     if len(every):
-        figure.update_xaxes(range=view(every[x.name], best[x.name], limits.get(x.name)))
-        figure.update_yaxes(range=view(every[y.name], best[y.name], limits.get(y.name)))
+        figure.update_xaxes(range=front_view(every, best, measured, x, limits))
+        figure.update_yaxes(range=front_view(every, best, measured, y, limits))
     return _html(figure)
 
 

@@ -8,7 +8,13 @@ import pandas as pd
 
 from moo_nas.analysis.architectures import architectures_table, front_section
 from moo_nas.analysis.explorer import data_script, filter_form, thinned
-from moo_nas.analysis.interactive import agreement_plot, convergence_plot, front_plot, progress_plot
+from moo_nas.analysis.interactive import (
+    agreement_plot,
+    convergence_plot,
+    front_plot,
+    progress_plot,
+)
+from moo_nas.analysis.outliers import front_outliers, progress_outliers
 from moo_nas.analysis.page import Html, note, page, section
 from moo_nas.analysis.parallel import parallel_coordinates
 from moo_nas.analysis.provenance import failures_section, run_section, stop_words, trust_section
@@ -136,6 +142,10 @@ def _plots(
         return Html()
     named = {metric.name: metric for metric in shown}
     rows = thinned(evaluations, front)
+    hints = [
+        "Hover over a point to see its architecture; click it, or tap it, to have it drawn and marked below. "
+        "Evaluations are numbered from 0, as in front.csv."
+    ]
     parts: list[Html] = [filter_form(rows, shown, genes)]
     n_measured = len(evaluations)
     if "status" in evaluations:
@@ -146,15 +156,16 @@ def _plots(
             "others evenly over the run."
         )
         parts.append(note(words_))
+    others = chosen[1:] or shown[1:]
+    left_out = [progress_outliers(evaluations, rows, chosen[0])] if len(chosen) == 1 else []
+    for x in others:
+        left_out += front_outliers(rows, front, x, shown[0], measured, limits)
+    hints += dict.fromkeys(left_out)
     if len(chosen) == 1:
         parts.append(progress_plot(evaluations, rows, chosen[0], named))
-    others = chosen[1:] or shown[1:]
     parts += [front_plot(rows, front, x, shown[0], measured, named, limits) for x in others]
     parts += [Html('<div class="preview" aria-live="polite"></div>'), data_script(rows, front, shown, genes)]
-    hint = (
-        "Hover over a point to see its architecture; click it, or tap it, to have it drawn and marked below."
-    )
-    return section("The front" if len(chosen) > 1 else "The search", hint, *parts)
+    return section("The front" if len(chosen) > 1 else "The search", *hints, *parts)
 
 
 def _parallel_section(
@@ -188,7 +199,7 @@ def _convergence_section(
     since = len(evaluations) - last
     words_ = (
         f"Hypervolume of the front so far, as a share of the box that ends at the reference point ({point}). "
-        f"It last grew at evaluation {last:,}, {since:,} before the end."
+        f"It last grew with evaluation {last - 1:,}; {since:,} came after it."
     )
     return section("Convergence", words_, convergence_plot(grown, len(evaluations)))
 

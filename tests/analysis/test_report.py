@@ -137,6 +137,30 @@ def test_doubtful_timings_are_told_with_the_front_and_with_the_set_up():
     assert "doubtful" not in read(table, measure=True).text
 
 
+OUTLIERS = "Far outliers in {} lie beyond the plots: double-click to see all."
+
+
+def test_far_outliers_that_plots_leave_out_are_told_once_a_metric():
+    table = evaluations()
+    assert "Far outliers" not in read(table).text
+    table.loc[table["latency_ms"].idxmax(), "score"] = -1000.0  # none of the front
+    text = read(table.assign(params=table["latency_ms"])).text
+    assert text.count(OUTLIERS.format("score")) == 1
+    assert OUTLIERS.format("latency_ms") not in text
+    alone = read(table, objectives=("score",), formulation={"formulation": "single"}).text
+    assert alone.count(OUTLIERS.format("score")) == 1
+
+
+def test_evaluations_have_one_number_everywhere():
+    table = evaluations()
+    best = front(table)
+    text = read(table).text
+    assert "Evaluations are numbered from 0" in text
+    # All of the front is there once its last row is.
+    last = int(best.index.max())
+    assert f"It last grew with evaluation {last}; {len(table) - 1 - last} came after it." in text
+
+
 def test_many_doubts_are_one_note():
     faults = [f"{n} networks or blocks: the reference took {n} times as long" for n in (2, 3, 4)]
     text = read(evaluations(), timings={"batches": 3, "faults": faults}).text

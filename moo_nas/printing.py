@@ -117,14 +117,14 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -
 def print_comparison(comparison: Comparison, out: Console) -> None:
     """Print the methods of a comparison, best first."""
     means = ["hypervolume", "front_size", *(f"best_{m}" for m in comparison.judge.metrics)]
-    ran = comparison.table[comparison.table["stop_reason"] != "refused"]
-    grouped = ran.groupby("method", sort=False)
+    grouped = comparison.evaluated.groupby("method", sort=False)
     rows = [
         (str(method), str(len(grouped.get_group(method))), *(f"{value:.4g}" for value in medians))
         for method, medians in grouped[means].median().sort_values("hypervolume", ascending=False).iterrows()
     ]
-    out.print("Medians over seeds:")
-    out.print(_table(["method", "runs", *means], rows, out.width))
+    if rows:
+        out.print("Medians over seeds:")
+        out.print(_table(["method", "runs", *means], rows, out.width))
     for method, reason in comparison.refused.items():
         out.print(f"{method}: refused. {reason}")
     for note in comparison.notes:

@@ -15,7 +15,7 @@ from moo_nas.analysis.provenance import run_section, trust_section
 from moo_nas.analysis.rank_drawing import critical_difference_svg, reach_svg
 from moo_nas.analysis.ranking import ALPHA, Ranking
 from moo_nas.analysis.style import number, quantity, seconds, short_name, view
-from moo_nas.analysis.tables import best_of_all, finite
+from moo_nas.analysis.tables import NOTHING_YET, begun, best_of_all, finite
 from moo_nas.meters import Metric
 
 _WORDS = {"hypervolume": "hypervolume", "igd_plus": "IGD+"}
@@ -62,10 +62,15 @@ class Compared:
 
     @property
     def ran(self) -> pd.DataFrame:
-        """The rows of what ran."""
-        return (
-            self.table[self.table["stop_reason"] != "refused"] if "stop_reason" in self.table else self.table
-        )
+        """The rows of what ran and had evaluated something."""
+        return begun(self.table)
+
+    @property
+    def refused(self) -> pd.DataFrame:
+        """The rows of what was refused."""
+        if "stop_reason" not in self.table:
+            return self.table.iloc[:0]
+        return self.table[self.table["stop_reason"] == "refused"]
 
 
 def comparison_report(record: Mapping[str, Any], found: Compared) -> str:
@@ -94,13 +99,14 @@ def comparison_report(record: Mapping[str, Any], found: Compared) -> str:
         run_section(record),
     ]
     name = (record.get("problem") or {}).get("name", "a problem")
-    return page(f"Comparison on {name}", _lead(found.ran), sections)
+    return page(f"Comparison on {name}", _lead(found), sections)
 
 
-def _lead(ran: pd.DataFrame) -> str:
+def _lead(found: Compared) -> str:
     """Return the answer in a sentence."""
+    ran = found.ran
     if ran.empty:
-        return "No method ran."
+        return "No method ran." if len(found.refused) == len(found.table) else NOTHING_YET
     medians = ran.groupby("method")["hypervolume"].median().sort_values(ascending=False, kind="stable")
     if not medians.iloc[0] > 0:
         return "No method found anything that can be judged."
@@ -118,8 +124,7 @@ def _lead(ran: pd.DataFrame) -> str:
 def _results(found: Compared) -> Html:
     """Return a row a method, best first, what was refused, and every run."""
     ran = found.ran
-    refused = found.table.drop(ran.index)
-    reasons = [note(f"{r['method']} did not run: {r['reason']}") for r in refused.to_dict("records")]
+    reasons = [note(f"{r['method']} did not run: {r['reason']}") for r in found.refused.to_dict("records")]
     doubts = [note(words) for words in found.notes]
     headings = [str(column) for column in ran.columns if ran[column].notna().any()]
     everything = table(headings, _cells(ran[headings]), "Every run")

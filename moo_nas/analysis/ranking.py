@@ -1,5 +1,6 @@
 """Which method is better over several seeds, by how much, and whether that can be chance."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -125,10 +126,16 @@ def _blocks(cost: pd.DataFrame) -> tuple[pd.DataFrame | None, list[str]]:
 
 def _limits(n_seeds: int, n_methods: int, p: Sequence[float] | FloatArray) -> list[str]:
     """Return what so few seeds cannot tell, in words."""
-    least = min(1.0, 2.0 ** (1 - n_seeds) * (n_methods - 1))
+    least = _least_p(n_seeds, n_methods)
     if least <= ALPHA or np.nanmin(p) <= ALPHA:
         return []
+    enough = next(n for n in itertools.count(n_seeds + 1) if _least_p(n, n_methods) <= ALPHA)
     return [
-        f"With {n_seeds} seeds and {n_methods} methods Wilcoxon's p after Holm is at least {least:.3g}: it "
-        f"cannot tell a single method from the best at {ALPHA:g}, whatever other tests say."
+        f"With {n_seeds} seeds for {n_methods} methods Wilcoxon's test (after Holm) cannot tell any "
+        f"difference from chance at {ALPHA:g}, however large it is; {enough} seeds would do."
     ]
+
+
+def _least_p(n_seeds: int, n_methods: int) -> float:
+    """Return the least p of Wilcoxon's test after Holm: one method better than all others in every seed."""
+    return min(1.0, 2.0 ** (1 - n_seeds) * (n_methods - 1))

@@ -33,6 +33,7 @@ def run_report(
     objectives: Sequence[str],
     genes: Sequence[str] = (),
     proxies: pd.DataFrame | None = None,
+    n_waiting: int = 0,
 ) -> str:
     """Return the page of a run.
 
@@ -48,14 +49,14 @@ def run_report(
         genes: Which columns are genes.
         proxies: How far the problem's proxies repeat, as :func:`~moo_nas.study.proxies.judge_proxies`
             has it, if that was measured.
+        n_waiting: How many results of a batch that is not whole are kept.
     """
     chosen = [metrics[name] for name in objectives]
     shown = list(dict.fromkeys([*chosen, *metrics.values()]))
     limits = {k: v for k, v in (record.get("formulation") or {}).get("limits", {}).items() if v is not None}
     broken = broken_limit(measured, limits, metrics)
-    lead = " ".join(
-        filter(None, (_lead(record, evaluations, front, least_violating, shown, chosen, limits), broken))
-    )
+    answer = _lead(record, evaluations, front, least_violating, shown, chosen, limits)
+    lead = " ".join(filter(None, (answer, broken, _waiting(n_waiting))))
     sections = [
         _plots(evaluations, front, measured, shown, chosen, limits, genes),
         _parallel_section(front, shown, chosen, genes),
@@ -114,6 +115,12 @@ def _lead(
         f"from {short_name(cost)} {first} to {last}" if len(ends) > 1 else f"with {short_name(cost)} {first}"
     )
     return f"{sentence}, {across}.{ended}"
+
+
+def _waiting(n: int) -> str:
+    """Return how many results of a batch that is not whole are kept, in words; nothing of none."""
+    what = "1 result of an unfinished batch is" if n == 1 else f"{n} results of an unfinished batch are"
+    return f"{what} kept, and will be shown when all of it is there." if n else ""
 
 
 def _values(row: Any, shown: Sequence[Metric]) -> str:

@@ -14,6 +14,18 @@ from moo_nas.arrays import BoolArray, FloatArray
 from moo_nas.meters import Metric
 from moo_nas.meters.predictors.domain import Reach
 
+NOTHING_YET = "Nothing had been evaluated yet."
+
+
+def begun(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a comparison's table of what ran and had evaluated something."""
+    kept = pd.Series(True, runs.index)
+    if "stop_reason" in runs:
+        kept &= runs["stop_reason"] != "refused"
+    if "evaluations" in runs:
+        kept &= runs["evaluations"] != 0
+    return runs[kept]
+
 
 def finite(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """Return the rows in which these columns are there and finite."""

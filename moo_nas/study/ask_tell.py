@@ -22,12 +22,11 @@ from moo_nas.evaluation.told import keep_told, told_meters, untold
 from moo_nas.formulations import Formulation
 from moo_nas.problem import NASProblem
 from moo_nas.study.folder import Folder
+from moo_nas.study.reading import keep_batch
 from moo_nas.study.run import Run
 from moo_nas.study.search import Prepared, set_up
 from moo_nas.study.session import Session
 from moo_nas.study.stops import Stops
-
-OPEN = "open"  # the stop reason of a run that goes on
 
 _WAIT_S = 60.0  # for another process that asks or tells, which may measure meanwhile
 _CACHED = tuple(name for name, value in vars(Run).items() if isinstance(value, cached_property))
@@ -53,11 +52,6 @@ class OpenRun(Run):
         self._proposals: dict[int, IntArray] = {}  # what of it is new, by id
         self._ended = False
         self._catch_up()
-
-    @property
-    def stop_reason(self) -> str:
-        """Why the run ended, or ``open``."""
-        return super().stop_reason if self._ended else OPEN
 
     def ask(self, n: int = 1) -> pd.DataFrame:
         """Return what to evaluate: up to ``n`` proposals that are not told yet.
@@ -148,8 +142,11 @@ class OpenRun(Run):
 
     def _catch_up(self) -> None:
         """Take the run on as far as it is told, by whichever process."""
-        if self._session is not None and (self._ended or self._pending()):
-            return
+        if self._session is not None:
+            n_left = len(self._pending())
+            self.n_waiting = len(self._proposals) - n_left
+            if self._ended or n_left:
+                return
         session, self._session = self._session, None
         if session is None:
             session = self._prepared.session(self._home)
@@ -168,6 +165,7 @@ class OpenRun(Run):
                 self._show(session.end(steps, steps.stop_reason))
                 self._ended = True
         self._session = session
+        self.n_waiting = len(self._proposals) - len(self._pending())
 
     def _take(self, session: Session, batch: IntArray | None) -> None:
         """Take in what the algorithm asks for."""
@@ -175,6 +173,14 @@ class OpenRun(Run):
         if batch is not None and session.steps is not None:
             rows = session.steps.new_rows(batch)
             self._proposals = dict(enumerate((batch[row] for row in rows), start=len(session.steps)))
+            evaluator = session.problem.evaluator
+            told = told_meters(evaluator, _asked(session.problem))
+            keep_batch(
+                evaluator.store,
+                session.name,
+                self._proposals,
+                [evaluator.key(meter) for meter in told.values()],
+            )
 
     def _pending(self, session: Session | None = None) -> dict[int, list[str]]:
         """Return the metrics that are still to be told, by proposal."""

@@ -12,6 +12,7 @@ from moo_nas.analysis.curves import hypervolume_curve, igd_plus_curve
 from moo_nas.analysis.indicators import Box, nondominated
 from moo_nas.analysis.ranking import Ranking, ranked
 from moo_nas.analysis.reach import coverage
+from moo_nas.analysis.tables import NOTHING_YET, begun
 from moo_nas.arrays import FloatArray, IntArray
 from moo_nas.errors import InputError
 from moo_nas.formulations import Formulation
@@ -112,10 +113,17 @@ class Comparison:
         """Return the medians over seeds, a line a method, the largest hypervolume first."""
         columns = ["evaluations", "failed", "hypervolume", "front_size"]
         columns += [f"best_{name}" for name in self.judge.metrics]
-        ran = self.table[self.table["stop_reason"] != "refused"]
-        medians = ran.groupby("method")[columns].median().sort_values("hypervolume", ascending=False)
+        medians = self.evaluated.groupby("method")[columns].median()
+        medians = medians.sort_values("hypervolume", ascending=False)
         refused = "".join(f"\n{method}: {reason}" for method, reason in self.refused.items())
+        if medians.empty:
+            return f"{NOTHING_YET}{refused}"
         return f"Medians over seeds:\n{medians.to_string(float_format='%.4g')}{refused}"
+
+    @property
+    def evaluated(self) -> pd.DataFrame:
+        """The rows of ``table`` of entries that had evaluated something."""
+        return begun(self.table)
 
     @property
     def runs(self) -> dict[tuple[str, int], Run]:
@@ -250,7 +258,7 @@ class Comparison:
     @cached_property
     def rankings(self) -> dict[str, Ranking]:
         """Methods ranked by each indicator."""
-        ran = self.table[self.table["stop_reason"] != "refused"]
+        ran = self.evaluated
         return {name: ranked(ran, name, less) for name, less in INDICATORS.items()} if len(ran) else {}
 
     @cached_property
@@ -273,16 +281,21 @@ class Comparison:
     def notes(self) -> tuple[str, ...]:
         """What a reader has to know before believing the tables."""
         found = [note for ranking in self.rankings.values() for note in ranking.notes]
+        if self.evaluated.empty:
+            return (NOTHING_YET, *self._unbegun())
         ours = [*self._unbegun(), *self._unmet(), *self._unequal()]
         return tuple(dict.fromkeys([*ours, *self._yard.notes, *found]))
 
     def _unbegun(self) -> list[str]:
-        """Say which runs an interrupt came before."""
-        if not self.missing:
+        """Say of which runs an interrupt came before the first evaluation."""
+        none = [key for key, entry in self.entries.items() if entry.n_evaluations == 0]
+        missing = [*none, *self.missing]
+        if not missing:
             return []
-        names = [f"{method} (seed {seed})" for method, seed in self.missing]
+        names = [f"{method} (seed {seed})" for method, seed in missing]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        return [f"Interrupted before these began: {', '.join(names[:3])}{more}. The same command goes on."]
+        told = f"{', '.join(names[:3])}{more}. The same command goes on."
+        return [f"Interrupted before these evaluated anything: {told}"]
 
     def _unmet(self) -> list[str]:
         """Say of which methods there are runs that found nothing they were asked for."""

@@ -86,6 +86,10 @@ class Folder(Files):
             given = json.loads(json.dumps(definition))
             kept = self.store.recall("definition", lambda: given)
             found = difference(kept, given)
+            kinds = ["a comparison" if "comparison" in one else "a run" for one in (kept, given)]
+            if kinds[0] != kinds[1]:
+                self.store.close()
+                raise OtherRunError(f"{self.path} holds {kinds[0]}, not {kinds[1]}. Choose another folder.")
             if found:
                 self.store.close()
                 raise OtherRunError(f"{self.path} holds another run: {found}. Choose another folder.")

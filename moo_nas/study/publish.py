@@ -49,6 +49,7 @@ def publish_run(run: Run, folder: Files, prefix: str = "", pictures: bool = True
         run.formulation.objective_names,
         [gene.name for gene in run.space.genes],
         _proxies(folder.read(prefix + "proxies.csv")),
+        run.n_waiting,
     )
     folder.write(prefix + "report.html", page)
 

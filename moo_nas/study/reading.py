@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from moo_nas import registry
-from moo_nas.arrays import stable_hash
+from moo_nas.arrays import IntArray, stable_hash
 from moo_nas.errors import InputError, MooNasError, StoreError
 from moo_nas.evaluation import Evaluations, Store
+from moo_nas.evaluation.bench import genome_text
 from moo_nas.formulations import Formulation
 from moo_nas.formulations.described import formulation_of
 from moo_nas.meters import Metric
@@ -42,6 +43,24 @@ def keep_outside(store: Store, run: Run) -> None:
     if run.outside is not None:
         told = {str(row): why for row, why in enumerate(run.outside) if why}
         store.recall(_outside(run.name, len(run.outside)), lambda: told)
+
+
+def keep_batch(store: Store, name: str, proposals: Mapping[int, IntArray], meters: Sequence[str]) -> None:
+    """Keep what a run asked for last, by number, and the keys of the meters that are told of it.
+
+    What is told of a batch comes to the run when all of it is: until then a reader counts it.
+    """
+    if len(proposals) > 1:
+        told = {"genomes": [genome_text(genome) for genome in proposals.values()], "meters": list(meters)}
+        store.recall(_batch(name, min(proposals)), lambda: told)
+
+
+def _told_of_batch(store: Store, kept: Mapping[str, Any] | None) -> int:
+    """Return how much of a batch that is not whole was told."""
+    if kept is None:
+        return 0
+    found = [store.measurements(meter, kept["genomes"]).keys() for meter in kept["meters"]]
+    return len(set[str]().union(*found))
 
 
 def keep_comparison(store: Store, comparison: Comparison) -> None:
@@ -86,6 +105,8 @@ def load_run(
             metrics = {m[0]: Metric(*m) for m in told["metrics"]}
         table = _table(store.logged(name), space, metrics, asked)
         outside = known.get(_outside(name, len(table)))
+        batch = known.get(_batch(name, len(table)))
+        n_waiting = _told_of_batch(store, None if batch is None else batch[0])
     finally:
         store.close()
     measured = folder / "measured.csv"
@@ -93,6 +114,7 @@ def load_run(
         *(name, space, asked, table, record, folder),
         measured=pd.read_csv(measured) if measured.exists() else None,
         outside=None if outside is None else [outside[0].get(str(row), "") for row in range(len(table))],
+        n_waiting=n_waiting,
     )
 
 
@@ -264,6 +286,10 @@ def _table(
         np.array(values, dtype=np.float64).reshape(len(rows), len(names)),
         tuple(reason or "failed" if status == "failed" else None for *_, status, reason in rows),
     )
+
+
+def _batch(name: str, start: int) -> str:
+    return f"{READER}batch/{name}/{start}"
 
 
 def _outside(name: str, n: int) -> str:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from moo_nas.study.ask_tell import OpenRun
 
 
+OPEN = "open"  # the stop reason of a run that goes on
+
+
 class Run:
     """What a search found.
 
@@ -40,6 +43,8 @@ class Run:
         measured: The front measured on the device, if it was.
         outside: Why each evaluation lies outside of what predictors were fitted on, empty if it does
             not; none if no metric is predicted from samples.
+        n_waiting: How many results of a batch that is not whole were told and kept: they come to the
+            table with the others of their batch.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Run:
         folder: Path | None = None,
         measured: pd.DataFrame | None = None,
         outside: Sequence[str] | None = None,
+        n_waiting: int = 0,
     ) -> None:
         self.name = name
         self.space = space
@@ -61,6 +67,7 @@ class Run:
         self.folder = folder
         self.measured = measured
         self.outside = outside
+        self.n_waiting = n_waiting
 
     @classmethod
     def open(
@@ -151,8 +158,12 @@ class Run:
 
     @property
     def stop_reason(self) -> str:
-        """Why the run ended: budget, exhausted, stagnated, time, infeasible or interrupted."""
-        return str(self.record["stop_reason"])
+        """Why the run ended: budget, exhausted, stagnated, time, infeasible or interrupted.
+
+        Or ``open``: it goes on, or was killed.
+        """
+        reason = self.record["stop_reason"]
+        return OPEN if reason is None else str(reason)
 
     @cached_property
     def _fg(self) -> tuple[FloatArray, FloatArray]:

@@ -94,6 +94,7 @@ class Session:
         prepare: What is set up beside the formulation.
 
     Attributes:
+        name: What the run is called in its store.
         problem: The problem that the algorithm made of it.
         steps: The steps taken, once it has begun.
     """
@@ -113,7 +114,7 @@ class Session:
     ) -> None:
         self._known = known
         self._prepare = prepare
-        self._name = name
+        self.name = name
         self._algorithm = algorithm
         self.problem: NASProblem = algorithm.problem
         self._store = self.problem.evaluator.store
@@ -148,7 +149,7 @@ class Session:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Count the time and the energy of what is done inside as the run's."""
-        self._sitting = f"{ENERGY}{self._name}/{datetime.now(UTC).isoformat()}"
+        self._sitting = f"{ENERGY}{self.name}/{datetime.now(UTC).isoformat()}"
         asked = (*self.problem.metrics, *self.problem.optional_metrics)
         self._footprint = Footprint(self.problem.evaluator.uses_gpu(asked), self._keep_energy)
         self._clock = self._now()
@@ -157,8 +158,8 @@ class Session:
 
     def begin(self) -> Steps:
         """Set up what the run depends on, and return its steps, none of them taken."""
-        if self._store.definition(self._name) is None:
-            self._store.begin(self._name, self._definition)
+        if self._store.definition(self.name) is None:
+            self._store.begin(self.name, self._definition)
         self._tell("set-up")
         self.problem.fitted()
         if self._prepare is not None:
@@ -177,7 +178,7 @@ class Session:
         start = len(steps)
         new = steps.answer(table)
         if len(new):
-            self._store.log(self._name, start, [_log_row(new, i) for i in range(len(new))])
+            self._store.log(self.name, start, [_log_row(new, i) for i in range(len(new))])
         self._spend()
         self._tell("search")
 
@@ -214,11 +215,11 @@ class Session:
         folder = None if self._folder is None else self._folder.path / self._prefix
         outside = self.problem.evaluator.outside(table.genomes, (metric.name for metric in table.metrics))
         formulation = self.problem.fitted()
-        return Run(self._name, self.problem.space, formulation, table, {}, folder, outside=outside)
+        return Run(self.name, self.problem.space, formulation, table, {}, folder, outside=outside)
 
     def _search(self, steps: Steps) -> str:
         """Search until something ends it, and return the stop reason."""
-        n_before = self._store.n_logged(self._name)
+        n_before = self._store.n_logged(self.name)
         refresh = Refresh()
         while (genomes := steps.ask()) is not None:
             # Only where there is a next step: what has ended by itself did not end by time.
@@ -238,7 +239,7 @@ class Session:
         """Has a run of ``n`` evaluations, ``n_before`` of them from earlier sittings, had its time?"""
         if self._stops.max_seconds is None or n < max(n_before, 1):
             return False
-        return bool(self._store.spent(self._name)[0] >= self._stops.max_seconds)
+        return bool(self._store.spent(self.name)[0] >= self._stops.max_seconds)
 
     def _write_record(self, stop_reason: str | None) -> dict[str, Any]:
         self._spend()
@@ -246,12 +247,12 @@ class Session:
             self._keep_measured()
         assert self.steps is not None
         counts = (len(self.steps), self.steps.n_failed)
-        record = run_record(self._name, self._definition, self.problem, stop_reason, counts, self._grid)
+        record = run_record(self.name, self._definition, self.problem, stop_reason, counts, self._grid)
         return record if self._folder is None else write_record(record, self._folder, self._prefix)
 
     def _keep_measured(self) -> None:
         """Keep how long measuring took since it was kept last."""
-        key = f"{MEASURING}{self._name}/{datetime.now(UTC).isoformat()}/{next(self._numbers)}"
+        key = f"{MEASURING}{self.name}/{datetime.now(UTC).isoformat()}/{next(self._numbers)}"
         reading, self._measured = {"seconds": self._measured}, 0.0
         self._store.recall(key, lambda: reading)
 
@@ -265,7 +266,7 @@ class Session:
     def _spend(self) -> None:
         """Add the time since the last call to the run's account, so that a kill loses little of it."""
         now, before = self._now(), self._clock
-        self._store.spend(self._name, now[0] - before[0], now[1] - before[1])
+        self._store.spend(self.name, now[0] - before[0], now[1] - before[1])
         self._clock = now
         if self._measured > _EVERY_S:
             self._keep_measured()
@@ -284,7 +285,7 @@ class Session:
             volumes = [box.hypervolume(steps.front) for box in (steps.around, steps.box)]
         n = 0 if steps is None else len(steps)
         counts = n, self._stops.budget, size, volumes[0], failed
-        self._progress(Progress(self._name, *counts, detail, self._front(), volumes[1]))
+        self._progress(Progress(self.name, *counts, detail, self._front(), volumes[1]))
 
     def _front(self) -> dict[str, FloatArray]:
         """Return the front's objectives by name, in their own units."""

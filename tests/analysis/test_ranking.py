@@ -1,5 +1,7 @@
 """Methods ranked by one number a run."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,3 +45,18 @@ def test_methods_that_mostly_or_always_found_nothing_come_last_with_infinite_med
     table = ranked(runs, "igd_plus", less_is_better=True).table
     assert table["method"].tolist() == ["c", "a", "b"]
     assert table["median"].tolist() == [3, INF, INF]
+
+
+@pytest.mark.parametrize("n_methods", [2, 6])
+def test_too_few_seeds_are_told_with_how_many_would_do(n_methods):
+    def of(n_seeds):
+        """One method is better than all others in every seed, as far as can be."""
+        runs = [(f"m{m}", s, m + 0.01 * s * (m + 1)) for s in range(n_seeds) for m in range(n_methods)]
+        return ranked(pd.DataFrame(runs, columns=["method", "seed", "ms"]), "ms", less_is_better=True)
+
+    (note,) = of(3).notes
+    enough = int(re.search(r"(\d+) seeds would do", note)[1])
+    assert "cannot tell any difference from chance at 0.05" in note
+    assert of(enough).table["p"].min() <= 0.05
+    assert of(enough).notes == ()
+    assert of(enough - 1).table["p"].min() > 0.05

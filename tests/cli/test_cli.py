@@ -396,7 +396,7 @@ def test_a_comparison_interrupted_before_a_later_method_exits_with_130_and_says_
     begin = Session.begin
 
     def interrupted(self):
-        if "single" in self._name:
+        if "single" in self.name:
             raise KeyboardInterrupt
         return begin(self)
 
@@ -405,6 +405,6 @@ def test_a_comparison_interrupted_before_a_later_method_exits_with_130_and_says_
         assert main(arguments) == INTERRUPTED
     out, err = capfd.readouterr()
     assert "the same command continues" in err
-    assert "Interrupted before these began: single-random (seed 0)" in " ".join(out.split())
+    assert "Interrupted before these evaluated anything: single-random (seed 0)" in " ".join(out.split())
     assert main(arguments) == DONE
     assert set(pd.read_csv("here/comparison.csv")["stop_reason"]) == {"budget"}

@@ -22,6 +22,8 @@ from moo_nas.meters import Analytic, External
 from moo_nas.spaces import Architecture
 from moo_nas.study import ask_tell
 from moo_nas.study.folder import Folder
+from moo_nas.study.rewrite import report
+from tests.analysis.test_report import Reader
 from tests.fakes import Fake, number
 from tests.spaces_for_tests import tiny_space, wide_space
 
@@ -93,6 +95,24 @@ def test_told_in_shuffled_order_a_run_is_that_of_a_search(tmp_path, measured_her
     # A search of the same continues the folder: it has all that it needs.
     again = search(problem(), algorithm=NSGA2(6), budget=BUDGET, seed=2, out=tmp_path)
     same(again, tmp_path, measured_here)
+
+
+@pytest.mark.parametrize(("n", "words"), [(0, None), (1, "1 result of an"), (4, "4 results of an")])
+def test_what_is_told_of_an_unfinished_batch_is_counted_by_who_reads_the_folder(n, words, tmp_path):
+    with opened(tmp_path) as run:
+        for number, text in run.ask(n)[["id", "architecture"]].itertuples(index=False) if n else ():
+            run.tell(number, {"score": truth(text)})
+        assert run.n_waiting == n
+        read = Run.load(tmp_path)
+        assert (read.n_waiting, len(read.evaluations)) == (n, 0)
+        assert read.stop_reason == run.stop_reason == "open"
+        report([tmp_path])
+        page = Reader((tmp_path / "report.html").read_text(encoding="utf-8")).text
+        assert f"{words} unfinished batch" in page if words else "unfinished batch" not in page
+        tell_all(run)
+        assert run.n_waiting == Run.load(tmp_path).n_waiting == 0
+    assert Run.load(tmp_path).stop_reason == "budget"
+    assert "unfinished" not in Reader((tmp_path / "report.html").read_text(encoding="utf-8")).text
 
 
 def test_proposals_stay_the_same_until_they_are_told_and_are_numbered_as_evaluations():

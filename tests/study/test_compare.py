@@ -87,6 +87,14 @@ def test_a_comparison_s_folder_has_one_store_and_every_run(tmp_path):
     pd.testing.assert_frame_equal(again.table, comparison.table)
     with pytest.raises(OtherRunError, match="holds another run"):
         compare(toy(), ASKED, ["random"], seeds=2, budget=21, out=tmp_path)
+    with pytest.raises(OtherRunError, match=r"holds a comparison, not a run\. Choose another folder"):
+        search(toy(), algorithm="random", budget=20, out=tmp_path)
+
+
+def test_a_comparison_does_not_go_into_the_folder_of_a_run(tmp_path):
+    search(toy(), algorithm="random", budget=5, out=tmp_path)
+    with pytest.raises(OtherRunError, match=r"holds a run, not a comparison\. Choose another folder"):
+        compare(toy(), ASKED, ["random"], seeds=2, budget=5, out=tmp_path)
 
 
 def test_an_interrupted_comparison_is_continued_by_the_same_call(tmp_path):

@@ -1,18 +1,22 @@
 """Comparisons asked for again, interrupted, or in numbers and words of many kinds."""
 
+import io
 import time
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
-from moo_nas import Pareto, Single, WeightedSum, compare, search
+from moo_nas import NASProblem, Pareto, Single, WeightedSum, compare, search
 from moo_nas.algorithms import NSGA2
 from moo_nas.errors import InputError
+from moo_nas.printing import print_comparison
 from moo_nas.study import Run, Spread, TwoStage
 from moo_nas.study.reading import load_comparison
 from problems.tabular import Table
+from tests.analysis.test_report import Reader
 from tests.study.test_comparison import JUDGE, toy
 
 BOTH = Pareto("error", "ms")
@@ -54,7 +58,7 @@ def test_an_interrupt_while_a_later_method_is_set_up_leaves_the_report_of_those_
     found = compare(table(), asked, ["random"], 1, 9, out=tmp_path, progress=interrupt)
     assert list(found.entries) == [("first-random", 0)]
     assert (found.missing, found.interrupted) == ((("second-random", 0),), True)
-    words = "Interrupted before these began: second-random (seed 0). The same command goes on."
+    words = "Interrupted before these evaluated anything: second-random (seed 0). The same command goes on."
     assert words in found.notes
     assert words in load_comparison(tmp_path).notes
     assert words in (tmp_path / "report.html").read_text()
@@ -64,6 +68,31 @@ def test_an_interrupt_while_a_later_method_is_set_up_leaves_the_report_of_those_
     again = compare(table(), asked, ["random"], 1, 9, out=tmp_path)
     assert list(again.entries) == [("first-random", 0), ("second-random", 0)]
     assert not again.interrupted
+
+
+@pytest.mark.parametrize(("n", "told"), [(0, "Nothing had been evaluated yet."), (9, "a-random")])
+def test_an_interrupt_before_an_evaluation_leaves_no_numbers_of_nothing(n, told, tmp_path, monkeypatch):
+    evaluations, done, raised = NASProblem.evaluations, [], []
+
+    def interrupt(self, genomes):
+        if len(genomes) and len(done) == n and not raised:
+            raised.append(n)
+            raise KeyboardInterrupt
+        done.extend(genomes)
+        return evaluations(self, genomes)
+
+    monkeypatch.setattr(NASProblem, "evaluations", interrupt)
+    found = compare(toy(), {"a": JUDGE, "b": JUDGE}, ["random"], 1, 9, out=tmp_path)
+    text = io.StringIO()
+    print_comparison(found, Console(file=text, width=200))
+    page = Reader((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    for words in (text.getvalue(), page, repr(found)):
+        assert told in words
+        assert "Nothing valid" not in words
+        assert "nan" not in words
+    assert ("Medians" in text.getvalue()) == bool(n)
+    assert "Interrupted before these evaluated anything: " in page
+    assert found.interrupted
 
 
 def test_an_interrupt_while_a_later_part_is_set_up_leaves_what_was_found(tmp_path):

@@ -10,7 +10,7 @@ import pandas as pd
 from moo_nas.analysis.architectures import front_section
 from moo_nas.analysis.interactive import attainment_plot, curves_plot, fronts_plot
 from moo_nas.analysis.outliers import beyond_view
-from moo_nas.analysis.page import Html, note, page, section, table
+from moo_nas.analysis.page import Html, Right, note, page, section, table
 from moo_nas.analysis.provenance import run_section, trust_section
 from moo_nas.analysis.rank_drawing import critical_difference_svg, reach_svg
 from moo_nas.analysis.ranking import ALPHA, Ranking
@@ -143,8 +143,8 @@ def _results(found: Compared) -> Html:
     ]
     words = {
         "igd_plus": "median IGD+",
-        "reached": f"{'exact' if found.front_is_exact else 'best-known'} front reached",
-        "front_size": "points of its front",
+        "reached": f"median share of the {'exact' if found.front_is_exact else 'best-known'} front reached",
+        "front_size": "median points of its front",
     }
     headings = [
         "method",
@@ -285,7 +285,7 @@ def _within(found: Compared, cost: Metric, score: Metric) -> Html:
             values = own.loc[own["limit"] == limit, "best"]
             n, there = len(values), values.dropna()
             some = "" if len(there) == n else f" ({len(there)} of {n} runs)"
-            line.append(f"{number(float(there.median()))}{some}" if len(there) else "none")
+            line.append(Right(f"{number(float(there.median()))}{some}" if len(there) else "none"))
         cells.append(line)
     headings = [
         "method",
@@ -308,7 +308,7 @@ def _costs(found: Compared) -> Html:
         [
             str(m),
             float(r["evaluations"]),
-            *(seconds(float(r[c])) if np.isfinite(r[c]) else "not known" for c in names),
+            *(Right(seconds(float(r[c])) if np.isfinite(r[c]) else "not known") for c in names),
         ]
         for m, r in means.iterrows()
     ]
@@ -325,18 +325,18 @@ def _costs(found: Compared) -> Html:
 
 
 def _told(name: str, value: float) -> object:
-    if name == "reached":
-        return f"{100 * value:.0f} %" if np.isfinite(value) else "none"
-    return value if np.isfinite(value) else "none"
+    if not np.isfinite(value):
+        return Right("none")
+    return Right(f"{100 * value:.0f} %") if name == "reached" else value
 
 
-def _or(value: Any, form: str, nothing: str) -> str:
-    return format(float(value), form) if pd.notna(value) else nothing
+def _or(value: Any, form: str, nothing: str) -> Right:
+    return Right(format(float(value), form) if pd.notna(value) else nothing)
 
 
-def _p(row: Mapping[Any, Any], ranking: Ranking) -> str:
+def _p(row: Mapping[Any, Any], ranking: Ranking) -> Right:
     if row["method"] == ranking.control:
-        return "held against"
+        return Right("held against")
     return _or(row["p"], ".3g", "")
 
 

@@ -18,6 +18,12 @@ class Html(str):
     __slots__ = ()
 
 
+class Right(str):
+    """Text of a number, such as ``80 %``, that tables set right as they do numbers."""
+
+    __slots__ = ()
+
+
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -42,6 +48,12 @@ p { margin: 0 0 10px; max-width: 75ch; overflow-wrap: anywhere; }
 .note { border-left: 4px solid #D55E00; padding: 6px 12px; background: #fff6ee; }
 .note ul { margin: 4px 0; padding-left: 20px; max-width: 75ch; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; margin: 0 0 10px; }
+.scroll, .cards td { /* a shadow at an edge behind which there is more; white sheets that scroll cover it */
+  background: linear-gradient(to right, #fff 16px, #fff0) left / 40px 100%,
+    linear-gradient(to left, #fff 16px, #fff0) right / 40px 100%,
+    linear-gradient(to right, #1d232955, #1d232900) left / 14px 100%,
+    linear-gradient(to left, #1d232955, #1d232900) right / 14px 100%;
+  background-attachment: local, local, scroll, scroll; background-repeat: no-repeat; }
 .scroll:focus-visible { outline: 2px solid #0072B2; }
 table { border-collapse: collapse; font-size: 0.9rem; min-width: 50%; }
 th, td { text-align: left; vertical-align: top; padding: 6px 14px 6px 0; border-bottom: 1px solid #e6e9ed; }
@@ -172,7 +184,7 @@ def table(
     """
     cells = [list(row) for row in rows]
     marks = [f' data-row="{text(number_)}"' for number_ in numbers] or [""] * len(cells)
-    numeric = [any(_is_number(row[i]) for row in cells) for i in range(len(headings))]
+    numeric = [any(_is_right(row[i]) for row in cells) for i in range(len(headings))]
     head = "".join(
         f'<th scope="col"{_class("number" if right else "")}>{text(heading)}</th>'
         for heading, right in zip(headings, numeric, strict=True)
@@ -219,8 +231,12 @@ def words(value: Any, nothing: str = "none") -> str:
 
 def _cell(value: object, heading: str) -> str:
     content = text(number(float(value)) if _is_number(value) else value)
-    kind = "number" if _is_number(value) else "" if isinstance(value, Html) else "words"
+    kind = "number" if _is_right(value) else "" if isinstance(value, Html) else "words"
     return f'<td{_class(kind)} data-label="{text(heading)}">{content}</td>'
+
+
+def _is_right(value: object) -> bool:
+    return isinstance(value, Right) or _is_number(value)
 
 
 def _is_number(value: object) -> TypeGuard[float]:

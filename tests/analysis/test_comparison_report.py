@@ -1,3 +1,4 @@
+import re
 from html import unescape
 
 import numpy as np
@@ -53,6 +54,36 @@ def test_a_tie_is_no_win():
     ]
     text = read(pd.DataFrame(rows)).text
     assert "b and a reach the same median hypervolume, 0.81; c follows with 0.7" in text
+
+
+def test_numbers_are_set_right_whatever_they_are_written_with():
+    rows = pd.DataFrame(
+        {
+            "method": list("ab") * 6,
+            "seed": np.arange(12) // 2,
+            "hypervolume": np.arange(12) / 20,
+            "reached": 0.25,
+        }
+    )
+    costs = pd.DataFrame({"method": list("ab"), "seed": 0, "evaluations": 9, "wall_seconds": [1.0, np.nan]})
+    best = pd.DataFrame(
+        {"method": list("ab"), "seed": 0, "metric": "latency_ms", "limit": 5.0, "best": [1.0, np.nan]}
+    )
+    found = Compared(
+        rows,
+        curves(["a", "b"], 2),
+        fronts(["a", "b"], 2),
+        METRICS,
+        ["score", "latency_ms"],
+        rankings={"hypervolume": ranked(rows, "hypervolume", less_is_better=False)},
+        costs=costs,
+        best=best,
+    )
+    page = comparison_report(record(), found)
+    for heading in ("mean rank", "p (Wilcoxon, Holm)", "A12", "median share of the best-known front reached"):
+        assert f'class="number">{heading}</th>' in page
+    for cell in ("25 %", "1.0 s", "not known", "2.00", "held against", "none"):
+        assert re.search(f'<td class="number"[^>]*>{re.escape(cell)}</td>', page), cell
 
 
 def test_methods_that_found_nothing_are_said_to_have():

@@ -36,6 +36,18 @@ for (const plot of document.querySelectorAll(".plotly-graph-div")) {
   if (outer.right > home.right || outer.left < home.left) cut.push("a plot");
 }
 const tooWide = document.documentElement.scrollWidth - innerWidth;
+// Of drawings and tables: which are cut with nothing around them that scrolls and shows that there is more.
+const lost = [];
+for (const wide of document.querySelectorAll("section svg:not(.main-svg), section table")) {
+  if (wide.closest(".plotly-graph-div, details")) continue;
+  const home = wide.closest("section").getBoundingClientRect();
+  if (wide.getBoundingClientRect().right <= home.right) continue;
+  let box = wide.parentElement;
+  while (box && box.scrollWidth <= box.clientWidth) box = box.parentElement;
+  const style = box && getComputedStyle(box);
+  if (!style || style.overflowX !== "auto" || !style.backgroundImage.includes("gradient"))
+    lost.push(wide.getAttribute("class") || wide.tagName);
+}
 """
 
 
@@ -45,6 +57,7 @@ def good(found: dict) -> None:
     assert found["tooWide"] <= 0
     assert found["cut"] == []
     assert found["covered"] == []
+    assert found["lost"] == []
 
 
 def page_of(tmp_path, budget: int, *objectives: str) -> str:
@@ -84,7 +97,7 @@ await set('input[data-metric="error"][data-end="high"]', "29");
 const range = { points: points(), output: output() };
 document.querySelector("form.filter").reset();
 await new Promise((done) => setTimeout(done, 500));
-return { before, hovered, chosen, drawn, gene, range, after: points(), cut, covered, tooWide };
+return { before, hovered, chosen, drawn, gene, range, after: points(), cut, covered, tooWide, lost };
 """
     )
     table = pd.read_csv(tmp_path / "run" / "front.csv")
@@ -128,7 +141,7 @@ def test_the_page_of_a_comparison_of_many_methods_is_whole(tmp_path):
         rankings={"hypervolume": ranked(table, "hypervolume", less_is_better=False)},
     )
     page = comparison_report(record(seeds=[0, 1, 2, 3, 4]), compared)
-    for seen in tried(page, f"{LAYOUT} return {{ cut, covered, tooWide }};", tmp_path, (1400, 400)):
+    for seen in tried(page, f"{LAYOUT} return {{ cut, covered, tooWide, lost }};", tmp_path, (1400, 400)):
         good(seen)
 
 

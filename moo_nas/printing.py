@@ -42,7 +42,7 @@ def print_run(run: Run, out: Console) -> None:
         outside = is_outside(shown)
         told = bool(outside.any())
         hardware = [gene.name for gene in run.space.genes[run.space.architectures.n_var :]]
-        headings = ["number", *hardware, *metrics, *(["outside"] if told else [])]
+        headings = ["evaluation", *hardware, *metrics, *(["outside"] if told else [])]
         table = Table(*headings, box=None, pad_edge=False, header_style="bold", expand=True)
         table.add_column("architecture", no_wrap=True, overflow="ellipsis", ratio=1)
         ordered = shown.sort_values(metrics[-1])

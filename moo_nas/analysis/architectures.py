@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from moo_nas.analysis.drawing import draw_architecture, has_squeeze, kernel_legend, kernels_of
-from moo_nas.analysis.page import Html, note, section, table, text
+from moo_nas.analysis.page import Html, Right, note, section, table, text
 from moo_nas.analysis.style import number
 from moo_nas.analysis.tables import Measured, is_outside, outside_summary, outside_words
 from moo_nas.errors import SpaceError
@@ -42,13 +42,13 @@ def architectures_table(
     """Return the legend of the drawings and a table of architectures with their metrics."""
     metrics = [metric for metric in shown if metric.name in rows]
     columns = Measured.of(measured)
-    known: dict[str, str] = {}
+    known: dict[str, Right] = {}
     if columns is not None and measured is not None:
         spreads = columns.spreads(measured)
         for name, value, spread in zip(
             measured["architecture"], measured[columns.metric], spreads, strict=True
         ):
-            known[str(name)] = f"{number(float(value))} ± {float(spread):.2g}"
+            known[str(name)] = Right(f"{number(float(value))} ± {float(spread):.2g}")
     extra = [f"measured {columns.metric}"] if columns is not None else []
     told = "outside" in rows and bool(is_outside(rows).any())
     # Of a long front some are told, and of them some drawn, evenly: drawings take most of a page's room.
@@ -66,7 +66,7 @@ def architectures_table(
             [
                 str(row.get("method", label)),
                 *(float(row[metric.name]) for metric in metrics),
-                *(known.get(name, "") for _ in extra),
+                *(known.get(name, Right()) for _ in extra),
                 *([outside_words(row["outside"])] if told else []),
                 Html(f"{drawing}<code>{text(name)}</code>"),
             ]

@@ -143,8 +143,8 @@ def _results(found: Compared) -> Html:
     ]
     words = {
         "igd_plus": "median IGD+",
-        "reached": f"median share of the {'exact' if found.front_is_exact else 'best-known'} front reached",
-        "front_size": "median points of its front",
+        "reached": f"{'exact' if found.front_is_exact else 'best-known'} front reached (median)",
+        "front_size": "points of its front (median)",
     }
     headings = [
         "method",

@@ -36,7 +36,9 @@ def front_view(
     """Return the range of a metric that shows the front, predicted and measured, and what is near."""
     wanted, columns = best[metric.name], Measured.of(measured)
     if columns is not None and measured is not None and columns.metric == metric.name:
-        wanted = pd.concat([wanted, finite(measured, metric.name)[metric.name]])
+        rows = finite(measured, metric.name)
+        real, spreads = rows[metric.name], columns.spreads(rows)
+        wanted = pd.concat([wanted, real - spreads, real + spreads])
     return view(every[metric.name], wanted, limits.get(metric.name))
 
 

@@ -206,7 +206,7 @@ def _convergence_section(
     since = len(evaluations) - last
     words_ = (
         f"Hypervolume of the front so far, as a share of the box that ends at the reference point ({point}). "
-        f"It last grew with evaluation {last - 1:,}; {since:,} came after it."
+        f"It last grew with evaluation {last - 1:,}{f'; {since:,} came after it' if since else ', the last'}."
     )
     return section("Convergence", words_, convergence_plot(grown, len(evaluations)))
 

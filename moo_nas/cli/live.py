@@ -151,7 +151,7 @@ def _worth(progress: Progress) -> tuple[str, str]:
         ((name, column),) = progress.front.items()
         way = " (less is better)" if name == "fitness" else ""
         return f"best {name}", f"{number(float(column[0]))}{way}" if len(column) else "none yet"
-    return "hypervolume", f"{progress.hypervolume:.4g} of the box around all so far"
+    return "hypervolume", f"{progress.hypervolume:.4g} of the box around all it found"
 
 
 def _came(before: Progress | None, now: Progress) -> dict[str, float]:

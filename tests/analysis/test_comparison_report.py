@@ -80,7 +80,7 @@ def test_numbers_are_set_right_whatever_they_are_written_with():
         best=best,
     )
     page = comparison_report(record(), found)
-    for heading in ("mean rank", "p (Wilcoxon, Holm)", "A12", "median share of the best-known front reached"):
+    for heading in ("mean rank", "p (Wilcoxon, Holm)", "A12", "best-known front reached (median)"):
         assert f'class="number">{heading}</th>' in page
     for cell in ("25 %", "1.0 s", "not known", "2.00", "held against", "none"):
         assert re.search(f'<td class="number"[^>]*>{re.escape(cell)}</td>', page), cell

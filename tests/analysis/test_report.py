@@ -153,12 +153,14 @@ def test_far_outliers_that_plots_leave_out_are_told_once_a_metric():
 
 def test_evaluations_have_one_number_everywhere():
     table = evaluations()
-    best = front(table)
+    table.loc[[38, 39], "feasible"] = False
     text = read(table).text
     assert "Evaluations are numbered from 0" in text
     # All of the front is there once its last row is.
-    last = int(best.index.max())
+    last = int(front(table).index.max())
     assert f"It last grew with evaluation {last}; {len(table) - 1 - last} came after it." in text
+    until = table.loc[:last]
+    assert f"It last grew with evaluation {last}, the last." in read(until).text
 
 
 def test_many_doubts_are_one_note():

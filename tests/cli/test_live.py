@@ -66,7 +66,7 @@ def test_where_there_is_no_terminal_lines_are_plain_and_few(capsys):
         listen(news(n, [[1.0, 9.0]], 0.5, "snip 1/8"))
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 2
-    told = "front 1, hypervolume 0.5 of the box around all so far, failed 1"
+    told = "front 1, hypervolume 0.5 of the box around all it found, failed 1"
     assert lines[-1] == f"search: 100 of 100 evaluated, {told}"
 
 

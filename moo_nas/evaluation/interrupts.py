@@ -1,20 +1,26 @@
-"""Worker processes are started whole and end without noise, whatever interrupts them."""
+"""Worker processes are started whole, and end without noise and with the process that they work for."""
 
+import functools
+import multiprocessing
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import Any
 
+from joblib.externals.loky.backend.process import LokyProcess
 from joblib.externals.loky.process_executor import _ExecutorManagerThread
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_LOOKS_EVERY = 1.0  # seconds
 
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Let what is started inside be whole, and the processes started there never hear of an interrupt.
+    """Let what is started inside be whole, and the processes started there hear of no interrupt.
 
     A terminal interrupts the whole group of processes, and a service manager terminates it; workers
     would die in the middle of whatever they do, each with a traceback, when it is this process that
@@ -44,6 +50,36 @@ def interrupts_held() -> Iterator[None]:
             signal.signal(number, handler)
         if came:
             signal.raise_signal(came[0])
+
+
+@functools.cache
+def serve_parent() -> None:
+    """Have this process, where it is a worker of loky's, end when the one that started it does.
+
+    Until then it takes no interrupt to heart. What a meter starts here does: signals that are blocked
+    or ignored would be so there too.
+    """
+    is_worker = isinstance(multiprocessing.current_process(), LokyProcess)
+    if not is_worker or threading.current_thread() is not threading.main_thread():
+        return
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: None)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_take_to_heart)
+    threading.Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
+
+
+def _take_to_heart() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _end_after(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOKS_EVERY)
+    os._exit(1)
 
 
 def _hand_over(thread: Any) -> None:

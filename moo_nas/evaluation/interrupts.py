@@ -6,13 +6,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import Any
 
+from joblib.externals.loky import process_executor
 from joblib.externals.loky.backend.process import LokyProcess
-from joblib.externals.loky.process_executor import _ExecutorManagerThread
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOOKS_EVERY = 1.0  # seconds
@@ -82,12 +82,16 @@ def _end_after(parent: int) -> None:
     os._exit(1)
 
 
-def _hand_over(thread: Any) -> None:
-    # Where workers are killed while tasks wait, loky drops the tasks, and then its thread dies of a
-    # KeyError for the first of them: with a traceback, and semaphores that nobody closes (loky 3.5).
-    with suppress(KeyError):
-        _hand_over_all(thread)
+def _hand_over_what_is_left(hand_over: Callable[[Any], None]) -> Callable[[Any], None]:
+    def safely(thread: Any) -> None:
+        # Where workers are killed while tasks wait, loky drops the tasks, and then its thread dies of a
+        # KeyError for the first of them: with a traceback, and semaphores that nobody closes (loky 3.5).
+        with suppress(KeyError):
+            hand_over(thread)
+
+    return safely
 
 
-_hand_over_all = _ExecutorManagerThread.add_call_item_to_queue
-_ExecutorManagerThread.add_call_item_to_queue = _hand_over
+_Manager: Any = getattr(process_executor, "_ExecutorManagerThread", None)
+if hasattr(_Manager, "add_call_item_to_queue"):  # no other loky is known to need it
+    _Manager.add_call_item_to_queue = _hand_over_what_is_left(_Manager.add_call_item_to_queue)

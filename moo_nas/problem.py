@@ -71,6 +71,11 @@ class NASProblem(Problem):  # type: ignore[misc]  # pymoo is untyped
         self.formulation = self._resolved(formulation)
         self._set_shape()
 
+    def __str__(self) -> str:
+        """Return its space and what is asked for; pymoo's own takes ``name`` for a method."""
+        space, formulation = self.space, self.formulation
+        return f"{self.name}: {space.n_var} genes, {formulation.name} of {', '.join(formulation.metrics)}"
+
     def under(self, formulation: Formulation) -> Self:
         """Return the same problem under another formulation, sharing everything measured."""
         return self._with(formulation=self._resolved(formulation))

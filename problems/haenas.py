@@ -62,7 +62,7 @@ class HaeNAS(NASProblem):
             :class:`~moo_nas.meters.PredictedCost`, and to their ``energy_mj`` and ``peak_power_w``
             where the file has these). Of another device, no energy is measured here; beside a
             ``.csv`` file, no threads, rounds or networks are asked for.
-        latency_size: Pixels of the images that latency is of; of a file, those that it is of.
+        latency_size: Pixels of the images that latency is of; with a file, of its images.
         latency_batch: How many images at a time; of a file likewise.
         latency_threads: How many threads; of a ``.json`` file likewise.
         latency_rounds: Over how many rounds of timings; fewer are quicker, and less exact.

@@ -168,7 +168,7 @@ def _check_distinct(frame: pd.DataFrame, source: str, genes: Sequence[str], geno
             chosen = ", ".join(f"{name}={frame[name].iloc[row]}" for name in genes)
             raise InputError(
                 f"Rows {first + 1} and {row + 1} of {source} have the same genes ({chosen}). Keep one of "
-                "them, or their mean: frame.groupby(genes, as_index=False).mean()."
+                "them, or their mean: frame.groupby(genes, as_index=False).mean(numeric_only=True)."
             )
 
 

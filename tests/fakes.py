@@ -1,6 +1,9 @@
 """Meters that count what they are asked for, fail, or take their process with them."""
 
+import multiprocessing
 import os
+import signal
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,3 +93,27 @@ class Sleepy(Guilty):
                 file.write(f"{os.getpid()}\n")
             time.sleep(600)
         return Fake.value(self, architecture, seed)
+
+
+class Launcher(Fake):
+    """Starts processes, as one that drives a simulator does, and ends them by SIGTERM."""
+
+    def value(self, architecture: Architecture, seed: int) -> float:
+        program = subprocess.Popen(["sleep", "600"])
+        program.terminate()
+        context = multiprocessing.get_context("fork")
+        begun = context.Event()
+        fork = context.Process(target=begin_and_sleep, args=(begun,))
+        fork.start()
+        begun.wait(20)
+        fork.terminate()
+        fork.join(20)
+        ended = (program.wait(20), fork.exitcode)
+        if ended != (-signal.SIGTERM, -signal.SIGTERM):
+            raise RuntimeError(f"they go on: {ended}")
+        return Fake.value(self, architecture, seed)
+
+
+def begin_and_sleep(begun: Any) -> None:
+    begun.set()
+    time.sleep(600)

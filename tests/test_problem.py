@@ -240,3 +240,9 @@ def test_a_feature_without_a_goal_can_be_no_objective_and_no_limit():
     for formulation in (Single("zen"), Pareto("error", "zen"), Constrained("error", {"zen": 3.0})):
         with pytest.raises(InputError, match="'zen' has no goal"):
             asked.under(formulation)
+
+
+def test_a_problem_prints_what_it_is_of():
+    asked, _ = with_a_table(Pareto("error", "params"))
+    assert str(asked) == f"{asked.name}: {asked.space.n_var} genes, pareto of error, params"
+    assert f"{asked}" == str(asked)

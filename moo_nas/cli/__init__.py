@@ -1,6 +1,7 @@
 """The command line: parse, call, print."""
 
 import signal
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,8 @@ from moo_nas.errors import MooNasError
 
 __all__ = ["DONE", "INTERRUPTED", "WRONG_INPUT", "app", "main"]
 
+# What keeps what it has measured; others begin anew.
+_CONTINUED = ("search", "compare", "measure")
 # By the kind of error that typer passes on.
 _NUMBERS = {"int": "a whole number", "float": "a number"}
 
@@ -38,8 +41,9 @@ measure.command("table")(measuring.table_)
 def main(arguments: Iterable[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 2 wrong input, 130 interrupted."""
     signal.signal(signal.SIGTERM, _interrupt)
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+        code = app(args=words, standalone_mode=False)
     except MooNasError as error:
         return _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):
@@ -50,7 +54,8 @@ def main(arguments: Iterable[str] | None = None) -> int:
             raise
         return _fail(_usage(error))
     if code == INTERRUPTED:
-        ERR.print("Interrupted: the same command continues.")
+        kept = words[:1] in ([command] for command in _CONTINUED)
+        ERR.print("Interrupted: the same command continues." if kept else "Interrupted: nothing is kept.")
     return code if isinstance(code, int) else DONE
 
 

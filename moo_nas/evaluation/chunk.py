@@ -8,6 +8,7 @@ import numpy as np
 
 from moo_nas.arrays import FloatArray
 from moo_nas.errors import MeterError, SourceError
+from moo_nas.evaluation.interrupts import serve_parent
 from moo_nas.meters import Meter
 from moo_nas.spaces import Architecture
 
@@ -67,6 +68,7 @@ def work(
     meter: Meter, architectures: Sequence[Architecture], seeds: Sequence[int], indices: Sequence[int]
 ) -> tuple[list[Outcome], float]:
     """Measure a chunk in a worker, and return the CPU seconds that it took too."""
+    serve_parent()
     started = time.process_time()
     outcomes = measure_chunk(meter, architectures, seeds, indices)
     return outcomes, time.process_time() - started

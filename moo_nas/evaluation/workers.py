@@ -15,7 +15,7 @@ from joblib.externals.loky import ProcessPoolExecutor
 
 from moo_nas.errors import MeterError
 from moo_nas.evaluation.chunk import Outcome, work
-from moo_nas.evaluation.interrupts import interrupts_held
+from moo_nas.evaluation.interrupts import interrupts_held, serve_parent
 from moo_nas.meters import Meter
 from moo_nas.spaces import Architecture
 
@@ -156,6 +156,7 @@ def _finish(job: _Job, future: "Future[Any]", meter: Meter) -> Iterator[tuple[li
 
 
 def _load(meter: Meter) -> None:
+    serve_parent()
     # What cannot be imported or loaded is said when something is measured, as it is without a time-out.
     with suppress(Exception):
         meter.load()

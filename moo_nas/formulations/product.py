@@ -190,7 +190,8 @@ class WeightedProduct(Formulation):
                 raise FormulationError(f"'{metric}' is to be maximised; a product's costs are minimised.")
             if (costs <= 0).any():
                 raise FormulationError(
-                    f"A weighted product needs positive costs; '{metric}' is {costs.min():g}."
+                    f"A weighted product needs positive costs; '{metric}' is {costs.min():g} of one network. "
+                    "Where that is no measurement, let it be NaN, a failure; or ask for Constrained(...)."
                 )
             assert target is not None
             exponent = np.where(costs <= target, self.alpha, self.beta)

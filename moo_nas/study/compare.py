@@ -108,7 +108,7 @@ def compare(
     metrics = {name: problem.evaluator.metric(name) for name in judge.metrics}
     reference, levels = check_yardstick(judge, metrics, reference, limits)
     if isinstance(foreign, str | os.PathLike) or not isinstance(foreign, Iterable):
-        raise InputError(f"foreign is a row of files: [{foreign!r}].")
+        raise InputError(f"foreign is a row of files, such as ['theirs.csv']; got {foreign!r}.")
     others = [entry for path in foreign for entry in read_foreign(path, metrics, problem.name)]
     start = None if warm_start is None else warm_start_genomes(warm_start, problem.space)
     methods: dict[tuple[str, int], _Method] = {}

@@ -9,6 +9,8 @@ from moo_nas.errors import InputError, whole_number
 from moo_nas.formulations import Formulation
 from moo_nas.study.plans import Alone, Plan
 
+_MOST_SEEDS = 100_000
+
 
 def seeds_of(given: Any) -> list[int]:
     """Return the seeds that a number of them, or a row of them, stands for.
@@ -16,10 +18,12 @@ def seeds_of(given: Any) -> list[int]:
     Raises:
         InputError: It stands for none, or for one twice.
     """
-    try:
-        row = list(given)
-    except TypeError:
-        return list(range(whole_number("seeds are how many, or which in a row, whole numbers", given, 0)))
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        n = whole_number("seeds are how many, or which in a row, whole numbers", given, 0)
+        if n > _MOST_SEEDS:
+            raise InputError(f"seeds are how many, at most {_MOST_SEEDS:,}; got {n:,}. One of yours: [{n}].")
+        return list(range(n))
+    row = list(given)
     seeds = [whole_number("The seed must be a whole number", seed, 0) for seed in row]
     if len(set(seeds)) < len(seeds):
         raise InputError(f"A method runs once with a seed; got {', '.join(map(str, seeds))}.")
@@ -32,7 +36,7 @@ def solvers_of(given: Any) -> dict[str, str | Algorithm]:
     Raises:
         InputError: They are in no row, or one has no name.
     """
-    if isinstance(given, str | Algorithm) or not isinstance(given, Iterable):
+    if isinstance(given, str | bytes | Algorithm) or not isinstance(given, Iterable):
         raise InputError(f"Algorithms are given in a row, or by name: [{given!r}].")
     if isinstance(given, Mapping):
         return dict(given)
@@ -44,6 +48,8 @@ def solvers_of(given: Any) -> dict[str, str | Algorithm]:
                 "In a row are registered names; what has none needs a name of yours, "
                 f"{{'mine': {kind.__name__}()}}; got {one!r}."
             )
+        if row.count(one) > 1:
+            raise InputError(f"The algorithm '{one}' takes part once; it is there {row.count(one)} times.")
     return {name: name for name in row}
 
 
@@ -53,7 +59,7 @@ def plans_of(given: Any) -> dict[str, Plan]:
     Raises:
         InputError: They are in no row, one is none, or two have one name.
     """
-    if not isinstance(given, Iterable):
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
         raise InputError(f"Formulations are given in a row, or by name: [{given!r}].")
     row = tuple(given.values() if isinstance(given, Mapping) else given)  # it may come from a generator
     for one in row:

@@ -156,6 +156,12 @@ class Run:
 
         return load_run(folder, problem, formulation)
 
+    def __repr__(self) -> str:
+        """Return what it is of, how far it got and what its front is."""
+        metrics = ", ".join(self.formulation.metrics)
+        found = f"{len(self.table)} evaluations, a front of {len(self.front_rows)}"
+        return f"<{type(self).__name__} of {metrics}: {found}, stopped: {self.record.get('stop_reason')}>"
+
     @property
     def stop_reason(self) -> str:
         """Why the run ended: budget, exhausted, stagnated, time, infeasible or interrupted.

@@ -21,11 +21,6 @@ pytest.importorskip("onnx")
 QUICK = ["--problem-option", "latency_size=32"]
 
 
-@pytest.fixture(autouse=True)
-def in_empty_folder(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 def board(n: int = 12) -> pd.DataFrame:
     space = StageSpace.haenas()
     texts = [str(space.decode(genome)) for genome in space.sample(n, seed=0)]

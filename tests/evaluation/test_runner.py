@@ -1,5 +1,9 @@
 import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -8,7 +12,7 @@ import pytest
 from moo_nas.errors import InputError, SourceError
 from moo_nas.evaluation import Runner
 from moo_nas.meters import CpuLatency, External
-from tests.fakes import Fake, Guilty, Misshapen, Sleepy
+from tests.fakes import Fake, Guilty, Launcher, Misshapen, Sleepy
 
 
 @pytest.fixture
@@ -174,3 +178,57 @@ def test_a_time_out_is_refused_where_another_backend_measures(architectures):
 def test_an_impossible_time_out_is_refused(timeout_s):
     with pytest.raises(InputError, match="time-out must be a positive number of seconds"):
         Runner(timeout_s=timeout_s)
+
+
+@pytest.mark.parametrize(("n_jobs", "timeout_s"), [(1, None), (2, None), (1, 60.0)])
+def test_what_a_meter_starts_can_be_ended_by_it(architectures, n_jobs, timeout_s):
+    runner = Runner(n_jobs, timeout_s)
+    try:
+        found = outcomes(runner, Launcher(), architectures[:3])
+    finally:
+        runner.close()
+    assert [o.reason for o in found] == [None] * 3
+
+
+ORPHANS = """
+import sys
+from pathlib import Path
+from moo_nas.evaluation import Runner
+from tests.conftest import wide_space
+from tests.fakes import Sleepy
+
+space, timeout_s = wide_space(), float(sys.argv[2]) or None
+architectures = [space.decode(genome) for genome in space.sample(4, seed=0)]
+list(Runner(2, timeout_s).run(Sleepy(Path(sys.argv[1]), share=1.0), architectures, range(4)))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("timeout_s", [0, 500])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_the_process_that_they_work_for(number, timeout_s, tmp_path):
+    notes = tmp_path / "notes"
+    command = [sys.executable, "-c", ORPHANS, str(notes), str(timeout_s)]
+    process = subprocess.Popen(command, start_new_session=True)
+    while process.poll() is None and len(pids(notes)) < 2:
+        time.sleep(0.05)
+    workers = pids(notes)
+    assert all(map(is_alive, workers))
+    os.killpg(process.pid, number) if number == signal.SIGTERM else process.send_signal(number)
+    process.wait(20)
+    deadline = time.monotonic() + 20
+    while any(map(is_alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_alive, workers))
+    assert pids(notes) == workers  # and nothing more was begun
+
+
+def pids(notes):
+    return notes.read_text().split() if notes.exists() else []
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -174,19 +174,25 @@ def test_one_limit_needs_no_list_and_a_wish_may_be_a_number_of_numpy():
     [
         ({"seeds": [0, 0]}, "runs once with a seed; got 0, 0"),
         ({"seeds": 2.5}, "seeds are how many"),
+        ({"seeds": 2**70}, "seeds are how many, at most 100,000; got 1,180"),
+        ({"seeds": b"12"}, "seeds are how many.* got b'12'"),
+        ({"seeds": {1: 2}}, "seeds are how many.* got {1: 2}"),
         ({"seeds": ["x"]}, "The seed must be a whole number, at least 0; got 'x'"),
         ({"formulations": BOTH}, r"Formulations are given in a row, or by name: \[Pareto"),
+        ({"formulations": "pareto"}, r"Formulations are given in a row, or by name: \['pareto'\]"),
         ({"formulations": ["pareto"]}, "is of formulations, such as .* got 'pareto'"),
         ({"formulations": {"p": "pareto"}}, "is of formulations, such as .* got 'pareto'"),
         ({"formulations": {1: BOTH}}, "of letters, digits and . _ [+] -; got 1"),
         ({"algorithms": "nsga2"}, r"Algorithms are given in a row, or by name: \['nsga2'\]"),
+        ({"algorithms": b"nsga2"}, r"Algorithms are given in a row, or by name"),
+        ({"algorithms": ["nsga2", "random", "nsga2"]}, "'nsga2' takes part once; it is there 2 times"),
         ({"algorithms": None}, r"Algorithms are given in a row, or by name: \[None\]"),
         ({"algorithms": [NSGA2()]}, r"needs a name of yours, \{'mine': NSGA2\(\)\}; got <moo_nas"),
         ({"algorithms": [NSGA2]}, "needs a name of yours, .*; got <class"),
         ({"algorithms": {"x": 5}}, "An algorithm is a name or a pymoo Algorithm; got int"),
         ({"algorithms": {2: "random"}}, "of letters, digits and . _ [+] -; got 2"),
-        ({"foreign": "theirs.csv"}, r"foreign is a row of files: \['theirs.csv'\]"),
-        ({"foreign": None}, r"foreign is a row of files: \[None\]"),
+        ({"foreign": "theirs.csv"}, "foreign is a row of files, .* got 'theirs.csv'"),
+        ({"foreign": None}, "foreign is a row of files, .* got None"),
         ({"grid": "a"}, "carbon intensity .* must be a number, at least 0; got 'a'"),
         ({"progress": 5}, "progress is called with what is measured; got 5"),
         ({"judge": "pareto"}, "A judge is a formulation, .* got 'pareto'"),
@@ -215,3 +221,8 @@ def test_what_is_no_problem_is_refused():
 
 def test_a_run_of_a_search_answers_wishes_of_numpy():
     assert search(table(), budget=9).nearest({"error": np.int64(4), "ms": 1})["ms"] == 1
+
+
+def test_a_run_prints_how_far_it_got():
+    run = search(table(), algorithm="random", budget=9)
+    assert repr(run) == "<Run of error, ms: 9 evaluations, a front of 4, stopped: exhausted>"

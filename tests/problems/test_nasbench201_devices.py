@@ -81,9 +81,9 @@ def test_on_the_command_line_the_device_is_a_column(tmp_path, capsys):
     asked = ["search", "nasbench201-devices", "--budget", "30", "--jobs", "1", "--out", str(tmp_path / "run")]
     assert main(asked) == DONE
     printed = capsys.readouterr().out.splitlines()
-    (heading,) = [number for number, line in enumerate(printed) if line.startswith("number ")]
+    (heading,) = [number for number, line in enumerate(printed) if line.startswith("evaluation ")]
     assert printed[heading].split() == [
-        "number",
+        "evaluation",
         "device",
         "val_error",
         "latency_ms",

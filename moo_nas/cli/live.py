@@ -96,7 +96,7 @@ class View:
         last, volume = self._grown[-1]
         if volume > 0:
             line = sparkline(self._grown, self._now.n_evaluations)
-            told.add_row(*_worth(self._now), f"{line}  last grew after {last} evaluations")
+            told.add_row(*_worth(self._now), f"{line}  last grew after {last} evaluation{'s' * (last != 1)}")
         for name, column in self._now.front.items():
             if len(column) and len(self._now.front) > 1:
                 ends = [number(float(q)) for q in (column.min(), np.median(column), column.max())]

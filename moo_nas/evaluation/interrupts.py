@@ -19,13 +19,17 @@ _LOOKS_EVERY = 1.0  # seconds
 
 
 @contextmanager
-def interrupts_held() -> Iterator[None]:
+def interrupts_held(processes: bool = True) -> Iterator[None]:
     """Let what is started inside be whole, and the processes started there hear of no interrupt.
 
     A terminal interrupts the whole group of processes, and a service manager terminates it; workers
     would die in the middle of whatever they do, each with a traceback, when it is this process that
     ends them. An interrupt that comes inside is raised at the end: one that left a pool half set up
     would leave its semaphores and folders behind.
+
+    Args:
+        processes: Is it processes of loky's that are started? Threads have nothing kept from them, or
+            whatever they start could not be ended.
     """
     came: list[int] = []
     handlers = {}
@@ -35,7 +39,7 @@ def interrupts_held() -> Iterator[None]:
         handlers = {number: handler for number, handler in found.items() if handler is not None}
         for number in handlers:
             signal.signal(number, lambda number, _: came.append(number))
-    masks = hasattr(signal, "pthread_sigmask")
+    masks = processes and hasattr(signal, "pthread_sigmask")
     if masks:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         # The first pool launches it, and launching it ends the blocking (in Python 3.11).

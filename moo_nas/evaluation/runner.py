@@ -16,6 +16,8 @@ from moo_nas.evaluation.workers import DIED, Workers
 from moo_nas.meters import Meter
 from moo_nas.spaces import Architecture
 
+_LOKY = "LokyBackend"
+
 Task = tuple[Meter, Sequence[Architecture], Sequence[int], Sequence[int]]
 
 
@@ -109,7 +111,7 @@ class Runner:
         warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
         # An interrupt leaves tasks: what of them was measured is in the store, the rest is measured again.
         warnings.filterwarnings("ignore", r"\d+ tasks (which were still|have been)", UserWarning)
-        with interrupts_held():
+        with interrupts_held(processes=_backend() == _LOKY):
             results = parallel(joblib.delayed(work)(*task) for task in tasks)
         with closing(results):
             for outcomes, seconds in results:
@@ -117,9 +119,13 @@ class Runner:
                 yield outcomes
 
     def _check_backend(self) -> None:
-        backend = type(joblib.parallel.get_active_backend()[0]).__name__
-        if backend != "LokyBackend":
+        if _backend() != _LOKY:
             raise InputError(
-                f"A time-out is kept by processes of this machine; joblib's {backend} is active. Leave out "
-                "one of them: clusters have time-outs of their own."
+                f"A time-out is kept by processes of this machine; joblib's {_backend()} is active. Leave "
+                "out one of them: clusters have time-outs of their own."
             )
+
+
+def _backend() -> str:
+    """Return the name of the joblib backend that is active."""
+    return type(joblib.parallel.get_active_backend()[0]).__name__

@@ -18,12 +18,15 @@ def seeds_of(given: Any) -> list[int]:
     Raises:
         InputError: It stands for none, or for one twice.
     """
-    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+    try:
+        row = None if isinstance(given, str | bytes | Mapping) else list(given)
+    except TypeError:
+        row = None
+    if row is None:
         n = whole_number("seeds are how many, or which in a row, whole numbers", given, 0)
         if n > _MOST_SEEDS:
             raise InputError(f"seeds are how many, at most {_MOST_SEEDS:,}; got {n:,}. One of yours: [{n}].")
         return list(range(n))
-    row = list(given)
     seeds = [whole_number("The seed must be a whole number", seed, 0) for seed in row]
     if len(set(seeds)) < len(seeds):
         raise InputError(f"A method runs once with a seed; got {', '.join(map(str, seeds))}.")

@@ -160,7 +160,7 @@ class Run:
         """Return what it is of, how far it got and what its front is."""
         metrics = ", ".join(self.formulation.metrics)
         found = f"{len(self.table)} evaluations, a front of {len(self.front_rows)}"
-        return f"<{type(self).__name__} of {metrics}: {found}, stopped: {self.record.get('stop_reason')}>"
+        return f"<{type(self).__name__} of {metrics}: {found}, {self.stop_reason}>"
 
     @property
     def stop_reason(self) -> str:

@@ -12,7 +12,7 @@ import pytest
 from moo_nas.errors import InputError, SourceError
 from moo_nas.evaluation import Runner
 from moo_nas.meters import CpuLatency, External
-from tests.fakes import Fake, Guilty, Launcher, Misshapen, Sleepy
+from tests.fakes import Ender, Fake, Guilty, Launcher, Misshapen, Sleepy
 
 
 @pytest.fixture
@@ -201,6 +201,12 @@ space, timeout_s = wide_space(), float(sys.argv[2]) or None
 architectures = [space.decode(genome) for genome in space.sample(4, seed=0)]
 list(Runner(2, timeout_s).run(Sleepy(Path(sys.argv[1]), share=1.0), architectures, range(4)))
 """
+
+
+def test_what_a_meter_starts_in_a_thread_can_be_ended_by_it(architectures):
+    with joblib.parallel_config("threading"):
+        found = outcomes(Runner(2), Ender(), architectures[:4])
+    assert [o.reason for o in found] == [None] * 4
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

@@ -149,7 +149,8 @@ def test_the_exact_front_is_computed_once(yardstick):
 
 
 @pytest.mark.parametrize(
-    ("seeds", "expected"), [(np.int64(2), [0, 1]), (np.arange(2), [0, 1]), ((3, 1), [3, 1])]
+    ("seeds", "expected"),
+    [(np.int64(2), [0, 1]), (np.array(2), [0, 1]), (np.arange(2), [0, 1]), ((3, 1), [3, 1])],
 )
 def test_seeds_and_yardsticks_of_numpy_are_taken(seeds, expected, tmp_path):
     limits, reference = {"ms": np.array([2, 3])}, {"error": np.int64(10), "ms": np.float32(10)}
@@ -225,4 +226,4 @@ def test_a_run_of_a_search_answers_wishes_of_numpy():
 
 def test_a_run_prints_how_far_it_got():
     run = search(table(), algorithm="random", budget=9)
-    assert repr(run) == "<Run of error, ms: 9 evaluations, a front of 4, stopped: exhausted>"
+    assert repr(run) == "<Run of error, ms: 9 evaluations, a front of 4, exhausted>"

@@ -104,7 +104,7 @@ def broken_limit(
     name, beyond = short_name(metric), f"beyond the limit of {quantity(metric, limit)}"
     if len(measured) > 1:
         are = "is" if over.sum() == 1 else "are"
-        return f"{name[0].upper()}{name[1:]} of {over.sum()} of the {len(rows)} measured on this machine {are} {beyond}."
+        return f"Measured on this machine, {name} of {over.sum()} of {len(rows)} {are} {beyond}."
     value, spread = float(rows[metric.name].iloc[0]), float(columns.spreads(rows)[0])
     told = f"{number(value)} ± {spread:.2g} {metric.unit}" if spread else quantity(metric, value)
     return f"Measured on this machine, {name} is {told}: {beyond}."

@@ -178,7 +178,7 @@ def test_a_limit_that_the_measured_front_breaks_is_told_first_and_with_the_measu
     for limit, n, are in ((most + 1, 0, ""), (next_, 1, "is"), (1, len(best), "are")):
         asked = {"formulation": "constrained", "limits": {"latency_ms": limit}}
         text = read(table, measure=True, formulation=asked).text
-        words = f"Latency of {n} of the {len(best)} measured on this machine {are} beyond the limit of"
+        words = f"Measured on this machine, latency of {n} of {len(best)} {are} beyond the limit of"
         assert text.count(words) == (2 if n else 0)  # in the heading, and in the section
     assert "beyond the limit" not in read(table, formulation=asked).text
 

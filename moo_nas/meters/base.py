@@ -44,7 +44,9 @@ class Meter(ABC):
     """Puts one or more metrics on architectures.
 
     Subclasses give ``metrics``, ``settings`` and ``measure``. A meter is sent to other processes,
-    so it must be picklable and small; what it needs it rebuilds there from its settings.
+    so it must be picklable and small; what it needs it rebuilds there from its settings. Programs
+    that it starts there it can end; a pool of ``multiprocessing`` is there one of the ``fork`` context
+    (what joblib's workers spawn does not start).
     """
 
     metrics: tuple[Metric, ...]

@@ -322,7 +322,8 @@ def main() -> None:
     picture(table).savefig(results / "compare_algorithms.png", dpi=150)
     for value in ("to_best_peer", "worst_to_best_peer"):
         print(f"\n{value}")
-        print(summary.pivot_table(index=["group", "method"], columns="budget", values=value).round(2))
+        ratios = summary.pivot_table(index=["group", "method"], columns="budget", values=value)
+        print(ratios.round(2).to_string(na_rep=""))
     print("\naging evolution over NSGA-II")
     print(aging_over_nsga2(table).round(2).to_string(index=False))
     print(f"Results: {results / 'compare_algorithms.csv'}")

@@ -8,12 +8,7 @@ import pandas as pd
 
 from moo_nas.analysis.architectures import architectures_table, front_section
 from moo_nas.analysis.explorer import data_script, filter_form, thinned
-from moo_nas.analysis.interactive import (
-    agreement_plot,
-    convergence_plot,
-    front_plot,
-    progress_plot,
-)
+from moo_nas.analysis.interactive import agreement_plot, convergence_plot, front_plot, progress_plot
 from moo_nas.analysis.outliers import front_outliers, progress_outliers
 from moo_nas.analysis.page import Html, note, page, section
 from moo_nas.analysis.parallel import parallel_coordinates

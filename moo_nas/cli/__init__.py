@@ -54,8 +54,8 @@ def main(arguments: Iterable[str] | None = None) -> int:
             raise
         return _fail(_usage(error))
     if code == INTERRUPTED:
-        kept = words[:1] in ([command] for command in _CONTINUED)
-        ERR.print("Interrupted: the same command continues." if kept else "Interrupted: nothing is kept.")
+        goes_on = bool(words) and words[0] in _CONTINUED
+        ERR.print(f"Interrupted: {'the same command continues' if goes_on else 'nothing is kept'}.")
     return code if isinstance(code, int) else DONE
 
 

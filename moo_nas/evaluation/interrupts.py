@@ -97,5 +97,5 @@ def _hand_over_what_is_left(hand_over: Callable[[Any], None]) -> Callable[[Any],
 
 
 _Manager: Any = getattr(process_executor, "_ExecutorManagerThread", None)
-if hasattr(_Manager, "add_call_item_to_queue"):  # no other loky is known to need it
+if hasattr(_Manager, "add_call_item_to_queue"):  # another loky may have none
     _Manager.add_call_item_to_queue = _hand_over_what_is_left(_Manager.add_call_item_to_queue)
